@@ -1,0 +1,250 @@
+//! The arguments, and what is refused about them.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::migration::Wanted;
+use crate::repo::{Platform, RepoType};
+use crate::config::Config;
+
+/// Moves models and datasets between Hugging Face and ModelScope: streamed, nothing on disk, every file proven.
+#[derive(Debug, Parser)]
+#[command(name = "hf2ms", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Move a repository, prove every file, report
+    Migrate(MigrateOptions),
+    /// Show what would happen; moves nothing
+    Plan(PlanOptions),
+    /// Show one migration, or the recent ones
+    Status {
+        /// The migration; the recent ones without it
+        id: Option<String>,
+        /// Stay until it ends
+        #[arg(long)]
+        follow: bool,
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a migration and say what is at the destination
+    Cancel {
+        /// The migration
+        id: String,
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare source and destination by hash
+    Verify(VerifyOptions),
+    /// Check the tokens: present, from where, whose, may they read and write
+    Validate {
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start the worker in a Modal sandbox and print its versions
+    #[command(hide = true)]
+    Smoke {},
+    /// The MCP server on standard input and output
+    #[command(hide = true)]
+    Mcp {},
+    /// Run the job on standard input; events go to standard output
+    #[command(hide = true)]
+    RunJob {
+        /// Leave the session of the process that started it
+        #[arg(long)]
+        own_session: bool,
+    },
+}
+
+/// Which repository, and what of it.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Selecting {
+    /// `ns/name`, `hf:ns/name`, `ms:ns/name` or a page's address; `@REV` may follow
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// The same as SOURCE
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub more_sources: Vec<String>,
+    /// Where it shall go: `hf` or `ms`
+    #[arg(long, value_name = "HUB", value_parser = platform)]
+    pub to: Option<Platform>,
+    /// The destination's name; the source's by default
+    #[arg(long, value_name = "NS/NAME")]
+    pub dest: Option<String>,
+    /// `model`, `dataset` or `space`; found out by default
+    #[arg(long, visible_alias = "type", value_name = "TYPE", value_parser = repo_type)]
+    pub repo_type: Option<RepoType>,
+    /// Branch, tag or commit to read
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+    /// Take only files that match; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave files that match; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+}
+
+/// Flags of the parts that are not built yet. Each is refused by name.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Unbuilt {
+    /// Fan out to several containers
+    #[arg(long, hide = true)]
+    parallel: bool,
+    /// How many containers
+    #[arg(long, value_name = "N", hide = true)]
+    workers: Option<String>,
+    /// Share of one container in GB
+    #[arg(long, value_name = "GB", hide = true)]
+    chunk_size: Option<String>,
+    /// Read by git
+    #[arg(long, hide = true)]
+    use_git: bool,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+pub struct MigrateOptions {
+    #[command(flatten)]
+    pub(super) selecting: Selecting,
+    /// Where the bytes pass: `local` is this machine
+    #[arg(long, value_name = "RUNNER")]
+    pub(super) runner: Option<String>,
+    /// Return at once; the migration goes on
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// Show the plan only
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Allow overwriting and leaving out what the plan names
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Allow putting what is not public where more people can read it
+    #[arg(long)]
+    pub(super) loosen_visibility: bool,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) unbuilt: Unbuilt,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    #[command(flatten)]
+    pub(super) selecting: Selecting,
+    /// Print the job that would do it, for `hf2ms run-job`
+    #[arg(long)]
+    pub(super) job: bool,
+    /// Put the consent to overwrite into the printed job
+    #[arg(long, requires = "job")]
+    pub(super) yes: bool,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) unbuilt: Unbuilt,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyOptions {
+    #[command(flatten)]
+    pub(super) selecting: Selecting,
+    /// Read the destination back whole
+    #[arg(long)]
+    pub(super) deep: bool,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    text.parse().map_err(|_| "use `hf` (Hugging Face) or `ms` (ModelScope)".to_owned())
+}
+
+fn repo_type(text: &str) -> Result<RepoType, String> {
+    match text {
+        "model" => Ok(RepoType::Model),
+        "dataset" => Ok(RepoType::Dataset),
+        "space" => Ok(RepoType::Space),
+        _ => Err("use `model` or `dataset`".to_owned()),
+    }
+}
+
+/// Something the program will have and has not.
+pub(super) fn not_built(name: &str, needs: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("`{name}` is not built yet: this version has no {needs}"))
+        .hint_to("see the README for what this version does")
+}
+
+impl Unbuilt {
+    /// Refuses the flags by name.
+    pub(super) fn refuse(&self) -> Result<()> {
+        let given = [
+            (self.parallel, "--parallel", "fan-out"),
+            (self.workers.is_some(), "--workers", "fan-out"),
+            (self.chunk_size.is_some(), "--chunk-size", "fan-out"),
+            (self.use_git, "--use-git", "reading by git"),
+        ];
+        match given.iter().find(|(given, ..)| *given) {
+            Some((_, name, needs)) => Err(not_built(name, needs)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Selecting {
+    /// The one source and what is wanted of it. Several sources are refused.
+    pub(super) fn wanted(&self) -> Result<Wanted> {
+        let sources: Vec<_> = self
+            .sources
+            .iter()
+            .chain(&self.more_sources)
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .collect();
+        let source = match sources.as_slice() {
+            [] => {
+                return Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`"));
+            }
+            [one] => *one,
+            [_, second, ..] => {
+                return Err(not_built("several sources", "batch").with("second", format!("`{second}`")).hint_instead("migrate them one after the other"));
+            }
+        };
+        Ok(Wanted {
+            source: source.to_owned(),
+            to: self.to,
+            dest: self.dest.clone(),
+            repo_type: self.repo_type,
+            revision: self.revision.clone(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+        })
+    }
+}
+
+/// Only the local runner is built. It is never chosen unasked, because then the bytes pass through this machine.
+pub(super) fn choose_runner(config: &Config, flag: Option<&str>) -> Result<()> {
+    match flag.or(config.runner.as_deref()) {
+        Some("local") => Ok(()),
+        Some("modal") => Err(not_built("--runner modal", "Modal runner")),
+        Some(other) => Err(Error::usage("no such runner", "use `--runner local`").with("got", format!("`{other}`"))),
+        None if config.modal.is_some() => Err(not_built("the Modal runner", "Modal runner")
+            .hint_instead("pass --runner local to carry on this machine: every byte then passes through its network connection")),
+        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen")
+            .hint_to("pass --runner local, or set HF2MS_RUNNER=local, to carry on this machine: every byte then passes through its network connection")),
+    }
+}

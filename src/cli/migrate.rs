@@ -1,0 +1,137 @@
+//! `migrate` and `plan`.
+
+use std::io::IsTerminal;
+
+use super::args::{MigrateOptions, PlanOptions, choose_runner};
+use super::bars::Bars;
+use super::{json_out, out, render, say};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Folder, Journal};
+use crate::migration::{self, Prepared};
+use crate::plan::Risk;
+use crate::protocol::{Consent, Report, State};
+
+pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
+    options.unbuilt.refuse()?;
+    let prepared = migration::prepare(config, &options.selecting.wanted()?).await?;
+    if options.job {
+        let consent = Consent { risks: options.yes, loosened_visibility: false };
+        json_out(&prepared.job(config, &Journal::new_id(), consent))?;
+    } else {
+        show_plan(config, &prepared, options.json)?;
+    }
+    Ok(0)
+}
+
+fn show_plan(config: &Config, prepared: &Prepared, json: bool) -> Result<()> {
+    if json {
+        json_out(&prepared.plan)
+    } else {
+        out(&render::plan(config, &prepared.plan));
+        Ok(())
+    }
+}
+
+pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
+    options.unbuilt.refuse()?;
+    let wanted = options.selecting.wanted()?;
+    if !options.dry_run {
+        choose_runner(config, options.runner.as_deref())?;
+    }
+    let prepared = migration::prepare(config, &wanted).await?;
+    if options.dry_run {
+        show_plan(config, &prepared, options.json)?;
+        return Ok(0);
+    }
+    let consent = consent(config, options, &prepared)?;
+    if !options.json {
+        say(&render::start(&prepared.plan));
+    }
+    let folder = migration::start(config, &prepared, consent).await?;
+    if options.detach {
+        return detached(&folder, options.json);
+    }
+    let report = attend(config, &folder, options.json).await?;
+    show_report(&report, options.json)
+}
+
+/// What the user allows: by flag, or by answering on a terminal. Visibility is loosened by flag only.
+fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared) -> Result<Consent> {
+    let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
+    let open = prepared.plan.uncovered(consent);
+    let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
+    let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !options.json;
+    if open.is_empty() || loosened || !attended {
+        return Ok(consent);
+    }
+    say(&render::plan(config, &prepared.plan));
+    say("Go on? [y/N]");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Error::new(ErrorKind::Local, "no answer").because(error))?;
+    consent.risks = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    Ok(consent)
+}
+
+fn detached(folder: &Folder, json: bool) -> Result<u8> {
+    let id = folder.id();
+    let follow = format!("hf2ms status {id} --follow");
+    let cancel = format!("hf2ms cancel {id}");
+    if json {
+        json_out(&serde_json::json!({ "id": id, "state": State::Running, "runner": "local", "follow": follow, "cancel": cancel }))?;
+    } else {
+        out(id);
+        say(&format!("follow: {follow}\ncancel: {cancel}\nIt runs on this machine, so it ends when the machine sleeps or stops."));
+    }
+    Ok(0)
+}
+
+/// Follows to the end with progress. Ctrl-C cancels, and then the migration's last word is waited for.
+pub(super) async fn attend(config: &Config, folder: &Folder, json: bool) -> Result<Report> {
+    let mut bars = Bars::new(json);
+    let outcome = {
+        let following = migration::follow(folder, |progress| bars.show(progress));
+        tokio::pin!(following);
+        tokio::select! {
+            report = &mut following => report,
+            _ = tokio::signal::ctrl_c() => {
+                say("cancelling; press Ctrl-C again to leave it running");
+                tokio::select! {
+                    cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
+                    _ = tokio::signal::ctrl_c() => return Err(Error::new(ErrorKind::Cancelled, "no longer followed").with("id", folder.id())),
+                }?;
+                following.await
+            }
+        }
+    };
+    bars.clear();
+    outcome
+}
+
+/// Prints how it ended and gives the exit code.
+pub(super) fn show_report(report: &Report, json: bool) -> Result<u8> {
+    if json {
+        json_out(&Report { resources: None, ..report.clone() })?;
+    } else {
+        out(&render::report(report));
+        if let Some(error) = &report.error {
+            say(&format!("error: {}", error.message));
+            if let Some(hint) = &error.hint {
+                say(&format!("hint: {hint}"));
+            }
+        }
+    }
+    Ok(exit_code(report))
+}
+
+/// The truth in the exit code.
+pub(super) fn exit_code(report: &Report) -> u8 {
+    match (report.state, &report.error) {
+        (State::Verified, None) => 0,
+        (State::Unproven, _) => 4,
+        (State::Cancelled, _) => 130,
+        (State::Refused, _) => 3,
+        (_, Some(error)) if error.kind.exit_code() != 0 => error.kind.exit_code(),
+        _ => 1,
+    }
+}

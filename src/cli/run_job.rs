@@ -1,0 +1,57 @@
+//! `run-job`: line 1 of standard input the tokens, line 2 the job; events on standard output.
+
+use std::io::BufRead;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::conductor::{Events, conduct};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Job;
+use crate::secret::Tokens;
+
+/// A job with 100,000 pairs of digests is below 20 MiB.
+const LINE_LIMIT: u64 = 64 << 20;
+
+pub(super) fn run(own_session: bool) -> Result<u8> {
+    if own_session {
+        rustix::process::setsid().map_err(|error| Error::new(ErrorKind::Local, "no session of its own").because(error))?;
+    }
+    let (tokens, job) = read(std::io::stdin().lock())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Local, "no runtime").because(error))?;
+    let (events, writer) = Events::into(std::io::stdout());
+    let report = runtime.block_on(async {
+        let cancel = CancellationToken::new();
+        tokio::spawn(stop_on_signal(cancel.clone()));
+        conduct(job, &tokens, events, cancel).await
+    });
+    // transfers that were broken off hold events until their tasks are gone
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    writer.finish();
+    Ok(super::migrate::exit_code(&report))
+}
+
+fn read(input: impl BufRead) -> Result<(Tokens, Job)> {
+    let mut input = input.take(2 * LINE_LIMIT);
+    let mut line = || {
+        let mut text = String::new();
+        input.read_line(&mut text).map_err(|error| Error::new(ErrorKind::Local, "cannot read standard input").because(error))?;
+        Ok::<_, Error>(text)
+    };
+    let (tokens, job) = (line()?, line()?);
+    let tokens = Tokens::from_line(tokens.trim())?;
+    let job = serde_json::from_str(job.trim()).map_err(|error| {
+        Error::usage("the second line of standard input is no job", "make one with `hf2ms plan --job`").because(error)
+    })?;
+    Ok((tokens, job))
+}
+
+async fn stop_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    cancel.cancel();
+}

@@ -1,0 +1,86 @@
+//! Where events go: one JSON object a line, written by a thread of its own, so that a reader that is slow or gone never stops the work.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::protocol::{Event, What};
+
+/// Progress is dropped while more lines than this wait to be written.
+const BACKLOG: usize = 1000;
+/// How long the end waits for a reader that does not read.
+const FLUSH: Duration = Duration::from_secs(20);
+
+/// Sends events. Cloning shares the stream and its numbering.
+#[derive(Clone)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The next number, and the way to the writer.
+    lines: Mutex<(u64, Sender<Vec<u8>>)>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The writing thread.
+pub struct Writer {
+    thread: JoinHandle<()>,
+}
+
+impl Events {
+    /// Events into this writer.
+    pub fn into(out: impl Write + Send + 'static) -> (Self, Writer) {
+        let (sender, receiver) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counter = waiting.clone();
+        let thread = std::thread::spawn(move || write_all(out, &receiver, &counter));
+        (Self { shared: Arc::new(Shared { lines: Mutex::new((0, sender)), waiting }) }, Writer { thread })
+    }
+
+    /// Sends one event.
+    pub fn send(&self, what: What) {
+        if matches!(what, What::Progress { .. }) && self.shared.waiting.load(Ordering::Relaxed) > BACKLOG {
+            return;
+        }
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = Event { seq: lines.0, at: u64::try_from(at).unwrap_or_default(), what };
+        // these types hold nothing that JSON cannot: no maps with odd keys, no infinite numbers
+        let Ok(mut line) = serde_json::to_vec(&event) else { return };
+        line.push(b'\n');
+        lines.0 += 1;
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        // without a writer there is nobody to tell
+        let _gone = lines.1.send(line);
+    }
+
+    /// Says something the user should know.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.send(What::Warning { message: message.into() });
+    }
+}
+
+/// A closed output does not end the work: then lines are only counted off.
+fn write_all(mut out: impl Write, lines: &Receiver<Vec<u8>>, waiting: &AtomicUsize) {
+    let mut open = true;
+    for line in lines {
+        if open {
+            open = out.write_all(&line).and_then(|()| out.flush()).is_ok();
+        }
+        waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Writer {
+    /// Waits until everything is written, or nobody reads it for too long. Every [`Events`] must be dropped before.
+    pub fn finish(self) {
+        let started = Instant::now();
+        while !self.thread.is_finished() && started.elapsed() < FLUSH {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

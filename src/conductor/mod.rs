@@ -1,0 +1,221 @@
+//! The one process that decides: survey → plan → carry → commit → verify → report.
+
+mod events;
+mod prove;
+mod publish;
+mod survey;
+mod tally;
+mod transfer;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use events::{Events, Writer};
+pub use prove::{Expected, Proof, prove};
+pub use survey::Survey;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::hub::{Destination, Hub, RepoInfo, Source};
+use crate::plan::TransferPlan;
+use crate::protocol::{Job, PROTOCOL, Report, What};
+use crate::secret::Tokens;
+use crate::worker::Meter;
+use tally::Tally;
+
+/// How often progress is told while something moves.
+const TICK: Duration = Duration::from_secs(1);
+/// How often it is told while nothing does, so that silence means death (a heartbeat at least every 15 s).
+const HEARTBEAT: u32 = 10;
+/// How often a plan is made again because the destination changed under it.
+const REPLANS: u32 = 3;
+
+/// Runs a job to its end and reports. Never fails: what went wrong is in the report.
+pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
+    events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
+    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned());
+    let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
+    let tally = Mutex::new(Tally::new(&job.id, &job.request, page));
+    let conductor = hub(job.request.source.platform).and_then(|source| {
+        Ok(Conductor {
+            source: Arc::new(source),
+            destination: Arc::new(hub(job.request.destination.platform)?),
+            job: &job,
+            events: events.clone(),
+            meter: Arc::default(),
+            tally: &tally,
+        })
+    });
+    let outcome = match &conductor {
+        Ok(conductor) => conductor.run(cancel).await,
+        Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
+    };
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = &outcome {
+        tally.failed(error);
+    }
+    if let Ok(conductor) = &conductor {
+        tally.moved(conductor.meter.moved());
+    }
+    let report = tally.report();
+    events.send(What::Report(report.clone()));
+    report
+}
+
+struct Conductor<'a> {
+    job: &'a Job,
+    source: Arc<Hub>,
+    destination: Arc<Hub>,
+    events: Events,
+    meter: Arc<Meter>,
+    tally: &'a Mutex<Tally>,
+}
+
+impl Conductor<'_> {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, cancel: CancellationToken) -> Result<()> {
+        if self.job.protocol != PROTOCOL {
+            return Err(Error::new(ErrorKind::Usage, "the job speaks another version of the protocol")
+                .with("job", self.job.protocol)
+                .with("program", PROTOCOL)
+                .hint_to("use the same version of hf2ms to plan and to run"));
+        }
+        let before = self.destination_head().await;
+        tokio::select! {
+            outcome = self.migrate() => outcome,
+            () = self.tell_progress() => Ok(()),
+            () = cancel.cancelled() => Err(self.cancelled(before).await),
+        }
+    }
+
+    /// Plans and does it; again when the destination changed in between.
+    async fn migrate(&self) -> Result<()> {
+        let mut plans = 0;
+        loop {
+            match self.attempt().await {
+                Err(error) if error.kind() == ErrorKind::Conflict && plans < REPLANS => {
+                    plans += 1;
+                    self.events.warn(format!("planning again: {error}"));
+                    self.tally().again();
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Result<()> {
+        let Job { request, source_commit, known, consent, .. } = self.job;
+        let survey =
+            Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known).await?;
+        let plan = survey.plan()?;
+        {
+            let mut tally = self.tally();
+            tally.compared(survey.compared);
+            tally.planned(&plan);
+        }
+        plan.check(*consent)?;
+        self.events.send(What::Planned {
+            source_commit: plan.source_commit.clone(),
+            files: plan.totals.files,
+            bytes: plan.totals.bytes,
+            to_copy: plan.totals.copy,
+            bytes_to_copy: plan.totals.copy_bytes,
+        });
+        for item in plan.items.iter().filter(|item| item.decision == crate::plan::Decision::AlreadyThere) {
+            self.meter.file_done(item.file.size);
+        }
+        let (expected, committed) = self.transfer(&survey, &plan).await?;
+        self.events.send(What::Verifying {});
+        let proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        for file in &proof.proven {
+            self.events.send(What::Proven(file.clone()));
+        }
+        self.tally().verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
+        Ok(())
+    }
+
+    /// The destination's repository, created if it is not there. What the hub made of it is read back before the first byte.
+    async fn open_destination(&self, survey: &Survey, plan: &TransferPlan) -> Result<RepoInfo> {
+        if let Some((info, _)) = &survey.destination {
+            return Ok(info.clone());
+        }
+        let repo = &plan.request.destination;
+        let licence = crate::card::licence_for_creation(survey.card.as_ref().map(|card| card.original.as_slice()), repo.platform);
+        let info = self.destination.create(repo, plan.destination_visibility, licence.as_deref()).await?;
+        if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("asked for a private repository, the hub made it {}", crate::plan::word(info.visibility)),
+            )
+            .with("repo", repo)
+            .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
+        }
+        self.tally().created();
+        self.events.send(What::Created { visibility: info.visibility });
+        Ok(info)
+    }
+
+    async fn tell_progress(&self) {
+        let mut quiet = 0;
+        let mut last = (0, (0, 0));
+        loop {
+            tokio::time::sleep(TICK).await;
+            let now = (self.meter.moved(), self.meter.done());
+            quiet = if now == last { quiet + 1 } else { HEARTBEAT };
+            last = now;
+            if quiet >= HEARTBEAT {
+                quiet = 0;
+                let (files_done, bytes_done) = now.1;
+                self.events.send(What::Progress { moved: now.0, files_done, bytes_done, in_flight: self.meter.in_flight(8) });
+            }
+        }
+    }
+
+    /// The destination's head before anything happened. Not knowing it only makes the answer to a cancellation vaguer.
+    async fn destination_head(&self) -> Option<String> {
+        self.destination.info(&self.job.request.destination, None).await.ok().and_then(|info| info.commit)
+    }
+
+    /// What is there after a cancellation: it may have come too late.
+    async fn cancelled(&self, before: Option<String>) -> Error {
+        let now = self.destination.info(&self.job.request.destination, None).await;
+        let what = match now {
+            Ok(info) if info.commit == before => "nothing was committed".to_owned(),
+            Ok(info) if before.is_none() && self.tally().report().destination.revision.is_none() && info.is_new => {
+                "the repository was created, nothing was committed".to_owned()
+            }
+            Ok(info) => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::NotFound => "nothing was created".to_owned(),
+            Err(error) => format!("what is at the destination could not be read ({error})"),
+        };
+        Error::new(ErrorKind::Cancelled, format!("cancelled; {what}")).hint_to("run the same command again to go on; what was sent need not be sent again")
+    }
+}
+
+/// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
+///
+/// Fails with `NotFound` when either does not exist. What is wrong with single files is in the report.
+pub async fn compare(
+    source: &Hub,
+    destination: &Hub,
+    request: &crate::protocol::Request,
+    commit: Option<&str>,
+    known: &[crate::repo::Digests],
+    deep: bool,
+) -> Result<Report> {
+    let mut tally = Tally::new("verify", request, destination.page(&request.destination));
+    // asked for by itself, so that a destination that is not there is an error and not an empty one
+    destination.info(&request.destination, None).await.map_err(|error| error.during("destination"))?;
+    let survey = Survey::new(source, destination, request, commit, known).await?;
+    let plan = survey.plan()?;
+    tally.compared(survey.compared);
+    tally.planned(&plan);
+    let expected: Vec<_> = plan.wanted().map(|item| Expected { file: item.file.clone(), streamed: false }).collect();
+    let proof = prove(destination, &request.destination, &expected, false, deep).await?;
+    tally.verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
+    Ok(tally.report())
+}

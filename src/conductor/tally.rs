@@ -1,0 +1,162 @@
+//! Adds up what happened into the report.
+
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, ErrorReport};
+use crate::plan::TransferPlan;
+use crate::protocol::{
+    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, SourceReport, State, VerificationReport,
+};
+use crate::repo::RepoPath;
+use crate::verify::Verification;
+
+/// The report in the making.
+pub struct Tally {
+    started: Instant,
+    report: Report,
+}
+
+impl Tally {
+    /// A report that says that nothing happened yet.
+    pub fn new(id: &str, request: &Request, page: String) -> Self {
+        let report = Report {
+            id: id.to_owned(),
+            state: State::Running,
+            source: SourceReport {
+                platform: request.source.platform,
+                repo: request.source.id.to_string(),
+                repo_type: request.source.repo_type,
+                revision: None,
+            },
+            destination: DestinationReport {
+                platform: request.destination.platform,
+                repo: request.destination.id.to_string(),
+                url: page,
+                revision: None,
+                created: false,
+            },
+            files: FileCounts::default(),
+            bytes: ByteCounts::default(),
+            verification: VerificationReport::default(),
+            changes: Vec::new(),
+            warnings: Vec::new(),
+            seconds: 0.0,
+            runner: "local".to_owned(),
+            workers: 1,
+            error: None,
+            resources: None,
+        };
+        Self { started: Instant::now(), report }
+    }
+
+    /// What the plan says. A later plan of the same migration replaces it, but what moved stays counted.
+    pub fn planned(&mut self, plan: &TransferPlan) {
+        self.report.source.revision.clone_from(&plan.source_commit);
+        self.report.files.total = plan.totals.files;
+        self.report.files.left_out = plan.totals.left_out;
+        self.report.files.skipped = plan.totals.present;
+        self.report.bytes.total = plan.totals.bytes;
+        self.report.changes = plan.changes.iter().take(LIST_LIMIT).cloned().collect();
+        self.report.warnings = plan.warnings.iter().take(LIST_LIMIT).cloned().collect();
+    }
+
+    /// The destination did not exist and was created.
+    pub fn created(&mut self) {
+        self.report.destination.created = true;
+    }
+
+    /// Bytes were read only to compare.
+    pub fn compared(&mut self, bytes: u64) {
+        self.report.bytes.compared += bytes;
+    }
+
+    /// A file will be committed from what was sent, or by reference.
+    pub fn file(&mut self, size: u64, reused: bool) {
+        if reused {
+            self.report.files.reused += 1;
+            self.report.bytes.reused += size;
+        } else {
+            self.report.files.copied += 1;
+        }
+    }
+
+    /// A re-plan starts to count files again.
+    pub fn again(&mut self) {
+        self.report.files.copied = 0;
+        self.report.files.reused = 0;
+        self.report.bytes.reused = 0;
+    }
+
+    /// A commit was made.
+    pub fn committed(&mut self, commit: &str) {
+        self.report.destination.revision = Some(commit.to_owned());
+    }
+
+    /// Bytes sent to the destination.
+    pub fn moved(&mut self, bytes: u64) {
+        self.report.bytes.moved = bytes;
+    }
+
+    /// What was found at the destination: `proven` of what is expected, and what is wrong with the rest.
+    pub fn verified(&mut self, revision: Option<&str>, verification: &Verification, proven: &[ProvenFile], unproven: &[RepoPath]) {
+        let first = |paths: &[RepoPath]| paths.iter().take(LIST_LIMIT).cloned().collect();
+        self.report.destination.revision = revision.map(str::to_owned);
+        let mut report = VerificationReport {
+            matched: proven.len() as u64,
+            differing: first(&verification.differing),
+            missing: first(&verification.missing),
+            extra: first(&verification.extra),
+            unproven: first(unproven),
+            ..VerificationReport::default()
+        };
+        for file in proven {
+            *match file.how {
+                How::Streamed => &mut report.how.streamed,
+                How::Reference => &mut report.how.reference,
+                How::ReadBack => &mut report.how.read_back,
+            } += 1;
+        }
+        self.report.state = if verification.is_complete() && unproven.is_empty() { State::Verified } else { State::Unproven };
+        if self.report.state == State::Unproven {
+            let bad = [&verification.differing[..], &verification.missing, unproven].concat();
+            let names: Vec<_> = bad.iter().take(3).map(RepoPath::as_str).collect();
+            let error = Error::new(ErrorKind::Unproven, format!("{} files at the destination are not proven", bad.len()))
+                .with("files", names.join(", "))
+                .hint_to("do not delete the source; run the same command again, or look closer with `hf2ms verify --deep`");
+            self.report.error = Some(ErrorReport::from(&error));
+        }
+        self.report.verification = report;
+    }
+
+    /// It ended with an error.
+    pub fn failed(&mut self, error: &Error) {
+        self.report.state = match error.kind() {
+            ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => State::Refused,
+            ErrorKind::Cancelled => State::Cancelled,
+            ErrorKind::Unproven => State::Unproven,
+            _ => State::Failed,
+        };
+        self.report.error = Some(ErrorReport::from(error));
+    }
+
+    /// The report as it stands.
+    pub fn report(&self) -> Report {
+        let mut report = self.report.clone();
+        report.seconds = (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        report.resources = resources();
+        report
+    }
+}
+
+/// What this process took so far, where the system tells (Linux).
+fn resources() -> Option<Resources> {
+    let number = |file: &str, key: &str| -> Option<u64> {
+        let text = std::fs::read_to_string(file).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Resources {
+        peak_memory: number("/proc/self/status", "VmHWM:")? * 1024,
+        disk_written: number("/proc/self/io", "write_bytes:").unwrap_or_default(),
+    })
+}

@@ -1,0 +1,29 @@
+//! What a status means when the service adds nothing of its own.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::error::{ErrorKind, Retry};
+
+/// Says what a failed answer means, once, for every caller.
+pub fn classify(status: StatusCode, retry_after: Option<Duration>) -> (ErrorKind, Retry) {
+    match status.as_u16() {
+        400 => (ErrorKind::InvalidInput, Retry::Never),
+        401 => (ErrorKind::Unauthorized, Retry::Never),
+        403 | 451 => (ErrorKind::Forbidden, Retry::Never),
+        404 | 410 => (ErrorKind::NotFound, Retry::Never),
+        409 | 412 => (ErrorKind::Conflict, Retry::Never),
+        // both hubs answer 422 to a commit that is too big as a whole
+        413 | 422 => (ErrorKind::TooLarge, Retry::Never),
+        429 => (ErrorKind::RateLimited, Retry::Later(retry_after)),
+        408 | 500 | 502..=504 => (ErrorKind::Unavailable, Retry::Later(retry_after)),
+        _ => (ErrorKind::Protocol, Retry::Never),
+    }
+}
+
+/// The wait a `Retry-After` header asks for, in whole seconds. Both hubs send seconds, never a date (facts, huggingface §2, modelscope §2.1).
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}

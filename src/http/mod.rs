@@ -1,0 +1,184 @@
+//! One client for every service: it sends, reads answers into bounded memory, and retries in one loop. What an answer means is the
+//! service's own business ([`crate::hub`]).
+
+mod body;
+mod classify;
+mod request;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::{Response, StatusCode};
+
+pub use body::{UploadBody, UploadSender, upload_body};
+pub use classify::{classify, retry_after};
+pub use request::{Payload, Piece, Request};
+pub use retry::{Backoff, Patience, retry};
+
+use crate::error::{Error, ErrorKind, Result, Retry};
+
+/// How long a whole API call may take. Hugging Face works up to 60 s on a commit and may go on after it (facts, huggingface §3).
+const CALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long the head of an answer or the next chunk of a download may take.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// An API answer past this size is refused. The largest known, a ModelScope listing of 3,000 entries, is under 3 MiB.
+const ANSWER_LIMIT: usize = 32 << 20;
+
+/// An answer of a service, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header as text, when it is there and is text.
+    pub fn header(&self, name: impl Into<HeaderName>) -> Option<&str> {
+        self.headers.get(name.into()).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as JSON. Fails with `Protocol`.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "the answer is not the JSON that the service documents")
+                .with("status", self.status.as_u16())
+                .because(error)
+        })
+    }
+}
+
+/// The client. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+impl Http {
+    /// A client over HTTP/1.1 that follows no redirect by itself, so that credentials never travel with one, and trusts the bundled
+    /// web roots, because slim containers have no store of their own.
+    ///
+    /// HTTP/1.1 throughout: one connection a stream keeps streams from sharing one flow-control window; a ModelScope PUT over HTTP/2
+    /// was measured three times slower (facts, modelscope §3.3).
+    pub fn new(loopback_only: bool) -> Result<Self> {
+        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::new(ErrorKind::Local, "no TLS").because(error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .pool_idle_timeout(Duration::from_secs(20))
+            .user_agent(concat!("hf2ms/", env!("CARGO_PKG_VERSION")));
+        if loopback_only {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
+        Ok(Self { client })
+    }
+
+    /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` and the request allow.
+    pub async fn call<T, J>(&self, request: Request, patience: Patience, judge: J) -> Result<T>
+    where
+        J: Fn(&Answer) -> Result<T> + Sync,
+        T: Send,
+    {
+        let request = &request;
+        let judge = &judge;
+        retry(patience, move || async move {
+            let outcome = match tokio::time::timeout(CALL_TIMEOUT, self.once(request)).await {
+                Ok(answer) => answer.and_then(|answer| judge(&answer)),
+                Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
+            };
+            outcome.map_err(|error| {
+                let error = error.with("url", &request.url);
+                if request.repeatable { error } else { only_if_refused(error) }
+            })
+        })
+        .await
+    }
+
+    async fn once(&self, request: &Request) -> Result<Answer> {
+        let mut response = self.client.execute(request.build()?).await.map_err(transport)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(Error::new(ErrorKind::Protocol, "the answer is too long").with("limit", ANSWER_LIMIT));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.into() })
+    }
+
+    /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
+    pub async fn open(&self, request: &Request) -> Result<Response> {
+        match tokio::time::timeout(IDLE_TIMEOUT, self.client.execute(request.build()?)).await {
+            Ok(response) => response.map_err(|error| transport(error).with("url", &request.url)),
+            Err(_) => Err(stalled().with("url", &request.url)),
+        }
+    }
+
+    /// Reads a refused download's body, as far as it helps to say why.
+    pub async fn answer_of(mut response: Response) -> Answer {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while body.len() < 64 << 10 {
+            match tokio::time::timeout(Duration::from_secs(10), response.chunk()).await {
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                _ => break,
+            }
+        }
+        Answer { status, headers, body: body.into() }
+    }
+
+    /// Sends a body of known length once and reads the answer whole. Fails with a retryable `Unavailable` when nothing moves for
+    /// [`IDLE_TIMEOUT`] or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
+    pub async fn put(&self, request: &Request, body: UploadBody) -> Result<Answer> {
+        let watch = body.watch();
+        let mut built = request.build()?;
+        built.headers_mut().insert(reqwest::header::CONTENT_LENGTH, body.length().into());
+        *built.body_mut() = Some(body.into_reqwest());
+        let send = async {
+            let response = self.client.execute(built).await.map_err(transport)?;
+            Ok(Self::answer_of(response).await)
+        };
+        tokio::select! {
+            answer = send => answer,
+            () = watch.stalled() => Err(stalled()),
+        }
+        .map_err(|error| error.with("url", &request.url))
+    }
+}
+
+fn stalled() -> Error {
+    Error::new(ErrorKind::Unavailable, "the connection stalled").retry(Retry::Later(None))
+}
+
+/// A failure below HTTP: connect, reset, timeout. All may pass on another try.
+pub fn transport(error: reqwest::Error) -> Error {
+    let message = if error.is_connect() {
+        "no connection"
+    } else if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the connection broke"
+    };
+    // the URL is shown by `Request`, without its query
+    Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
+}
+
+/// A request that must not be repeated may still be tried again when the service said it did nothing: 429 and 503.
+fn only_if_refused(error: Error) -> Error {
+    if error.kind() == ErrorKind::RateLimited { error } else { error.retry(Retry::Never) }
+}

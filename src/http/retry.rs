@@ -1,0 +1,115 @@
+//! The one loop that tries again: with a budget in tries and in time, with jitter, obeying `Retry-After`.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use crate::error::{Result, Retry};
+
+/// How long to keep trying.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// At most this many tries.
+    pub tries: u32,
+    /// No wait that would end later than this after the first try.
+    pub time: Duration,
+}
+
+impl Patience {
+    /// For calls somebody waits for: 5 tries within a minute.
+    pub const ATTENDED: Self = Self { tries: 5, time: Duration::from_secs(60) };
+    /// For calls inside a running migration: a rate-limit window is 5 minutes long (facts, huggingface §2), so two of them fit.
+    pub const PATIENT: Self = Self { tries: 8, time: Duration::from_secs(660) };
+    /// No second try.
+    pub const ONCE: Self = Self { tries: 1, time: Duration::ZERO };
+}
+
+/// Waits between tries: 0.5 s doubling to 20 s, each with up to half of itself added at random.
+#[derive(Debug)]
+pub struct Backoff {
+    started: Instant,
+    tries: u32,
+    patience: Patience,
+}
+
+impl Backoff {
+    /// Starts counting now.
+    pub fn new(patience: Patience) -> Self {
+        Self { started: Instant::now(), tries: 0, patience }
+    }
+
+    /// How long to wait before the next try, or `None` when the budget is used up. A wait the service asked for is kept to the second.
+    pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        self.tries += 1;
+        if self.tries >= self.patience.tries {
+            return None;
+        }
+        let wait = asked.unwrap_or_else(|| jittered(Duration::from_millis(500 << (self.tries - 1).min(5)).min(Duration::from_secs(20))));
+        (self.started.elapsed() + wait <= self.patience.time).then_some(wait)
+    }
+
+    /// Forgets earlier failures, after something moved again.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.patience);
+    }
+}
+
+/// Adds up to half, so that streams that failed together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0u8) % 1000;
+    wait + wait.mul_f64(random as f64 / 2000.0)
+}
+
+/// Tries until it works, the error is final, or the budget is used up; then the last error, with the number of tries.
+pub async fn retry<T, F, A>(patience: Patience, mut attempt: A) -> Result<T>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<T>>,
+{
+    let mut backoff = Backoff::new(patience);
+    loop {
+        let error = match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let Retry::Later(asked) = error.retryable() else { return Err(error) };
+        let Some(wait) = backoff.next(asked) else {
+            // one try alone uses up nothing: then the caller has the loop
+            return Err(if backoff.tries > 1 { error.with("tries", backoff.tries).retry(Retry::Never) } else { error });
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn waits_grow_and_end() {
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(600) });
+        let waits: Vec<_> = std::iter::from_fn(|| backoff.next(None)).collect();
+        assert_eq!(waits.len(), 3);
+        assert!(waits[0] >= Duration::from_millis(500) && waits[0] <= Duration::from_millis(750));
+        assert!(waits[2] >= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_wait_longer_than_the_budget_is_not_waited() {
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10) });
+        assert_eq!(backoff.next(Some(Duration::from_secs(11))), None);
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10) });
+        assert_eq!(backoff.next(Some(Duration::from_secs(9))), Some(Duration::from_secs(9)));
+    }
+
+    #[tokio::test]
+    async fn a_final_error_is_not_tried_again() {
+        let mut tries = 0;
+        let outcome: Result<()> = retry(Patience::PATIENT, || {
+            tries += 1;
+            async { Err(Error::new(ErrorKind::NotFound, "gone")) }
+        })
+        .await;
+        assert_eq!((outcome.unwrap_err().kind(), tries), (ErrorKind::NotFound, 1));
+    }
+}

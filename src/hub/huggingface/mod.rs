@@ -1,0 +1,231 @@
+//! Hugging Face. Facts: `huggingface` §1–§3.
+
+mod upload;
+mod wire;
+
+use std::ops::Range;
+
+use reqwest::header::{AUTHORIZATION, LINK, LOCATION};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+use super::lfs::{self, Found, Locations};
+use super::{Account, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
+use crate::secret::{SafeUrl, Token};
+use wire::judge;
+
+/// A client for one Hugging Face endpoint.
+pub struct HuggingFace {
+    http: Http,
+    endpoint: Url,
+    token: Option<Token>,
+    locations: Locations,
+}
+
+/// The endpoint when none is configured.
+pub const ENDPOINT: &str = "https://huggingface.co";
+
+impl HuggingFace {
+    /// A client for the hub at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
+    pub fn new(endpoint_text: &str, token: Option<Token>) -> Result<Self> {
+        let (endpoint, loopback) = endpoint(endpoint_text)?;
+        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default() })
+    }
+
+    /// The address of a repository's page.
+    pub fn page(&self, repo: &RepoRef) -> String {
+        format!("{}/{}", self.endpoint.as_str().trim_end_matches('/'), prefixed(repo))
+    }
+
+    /// A URL below the endpoint, of a path that is already encoded.
+    fn url(&self, path: &str) -> Result<SafeUrl> {
+        SafeUrl::join(&self.endpoint, path)
+    }
+
+    /// A call to the hub, with the token if the URL is the hub's own: never to a CDN or a storage (facts, huggingface §1).
+    fn request(&self, method: Method, url: SafeUrl) -> Result<Request> {
+        let own = url.expose().origin() == self.endpoint.origin();
+        let request = Request::new(method, url);
+        match &self.token {
+            Some(token) if own => Ok(request.header(AUTHORIZATION, token.bearer()?)),
+            _ => Ok(request),
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<Request> {
+        self.request(Method::GET, self.url(path)?)
+    }
+
+    /// A URL the server gave; its default host stands for the endpoint in use (facts, huggingface §1).
+    fn given(&self, text: &str) -> Result<SafeUrl> {
+        match text.strip_prefix(ENDPOINT) {
+            Some(path) if path.starts_with('/') => self.url(path),
+            _ => SafeUrl::join(&self.endpoint, text),
+        }
+    }
+}
+
+/// `/api/models/alice/bert`
+fn api(repo: &RepoRef) -> String {
+    format!("/api/{}/{}", repo.repo_type.plural(), repo.id)
+}
+
+/// `alice/bert`, `datasets/alice/bert`: how pages, files and git remotes are addressed.
+fn prefixed(repo: &RepoRef) -> String {
+    match repo.repo_type {
+        RepoType::Model => repo.id.to_string(),
+        other => format!("{}/{}", other.plural(), repo.id),
+    }
+}
+
+impl Source for HuggingFace {
+    async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
+        let path = match revision {
+            Some(revision) => format!("{}/revision/{}", api(repo), encode(revision)),
+            None => api(repo),
+        };
+        let info = self.http.call(self.get(&path)?, Patience::ATTENDED, |answer| judge(answer)?.json::<wire::Info>()).await;
+        let info = info.map_err(|error| error.with("repo", repo))?;
+        Ok(RepoInfo {
+            repo: repo.clone(),
+            visibility: info.visibility(),
+            commit: info.sha,
+            revision: revision.unwrap_or(Platform::HuggingFace.default_branch()).to_owned(),
+            is_new: false,
+        })
+    }
+
+    async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
+        let repo = &info.repo;
+        let mut files = Vec::new();
+        if let Some(commit) = &info.commit {
+            let mut next = Some(self.url(&format!("{}/tree/{commit}?recursive=true&expand=false", api(repo)))?);
+            while let Some(url) = next {
+                let request = self.request(Method::GET, url)?;
+                let (page, link) = self
+                    .http
+                    .call(request, Patience::PATIENT, |answer| {
+                        let answer = judge(answer)?;
+                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, answer.header(LINK).and_then(wire::next_link).map(str::to_owned)))
+                    })
+                    .await
+                    .map_err(|error| error.with("repo", repo))?;
+                for entry in page {
+                    files.extend(entry.into_file()?);
+                }
+                next = link.map(|link| self.given(&link)).transpose()?;
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Manifest {
+            repo: repo.clone(),
+            commit: info.commit.clone(),
+            revision: info.revision.clone(),
+            visibility: info.visibility,
+            files,
+        })
+    }
+
+    async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
+        let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
+        let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());
+        let known = if location == Location::Recent { self.locations.get(&path) } else { None };
+        let (mut url, mut found) = match known {
+            Some(found) => (found.url.clone(), Some(found)),
+            None => (self.url(&path)?, None),
+        };
+        for _hop in 0..5 {
+            let mut request = self.request(Method::GET, url.clone())?;
+            request.headers.extend(lfs::download_headers(&range, file.size)?);
+            let response = self.http.open(&request).await?;
+            let own = url.expose().origin() == self.endpoint.origin();
+            match response.status() {
+                status if status.is_redirection() => {
+                    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let target = target.ok_or_else(|| Error::new(ErrorKind::Protocol, "a redirect without a target"))?;
+                    url = SafeUrl::join(url.expose(), target)?;
+                    // the metadata stands on the redirect that leaves the hub, not on the CDN's answer (facts, huggingface §2)
+                    if own && url.expose().origin() != self.endpoint.origin() {
+                        let size = response.headers().get("x-linked-size").and_then(|value| value.to_str().ok()?.parse().ok());
+                        let place = Found::new(url.clone(), lfs::validator(response.headers()), size);
+                        self.locations.put(path.clone(), place.clone());
+                        found = Some(place);
+                    }
+                }
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
+                _ if own => return judge(&Http::answer_of(response).await).and_then(|_| Err(unexpected())),
+                status => return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url)),
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))
+    }
+
+    async fn account(&self) -> Result<Account> {
+        if self.token.is_none() {
+            return Err(wire::no_token());
+        }
+        let request = self.get("/api/whoami-v2")?;
+        let me = self
+            .http
+            .call(request, Patience::ATTENDED, |answer| match answer.status {
+                StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
+                _ => judge(answer)?.json::<wire::WhoAmI>(),
+            })
+            .await?;
+        Ok(me.account())
+    }
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
+}
+
+impl Destination for HuggingFace {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, _licence: Option<&str>) -> Result<RepoInfo> {
+        self.create_repo(repo, visibility).await
+    }
+
+    async fn check_card(&self, repo: &RepoRef, card: &str) -> Result<()> {
+        self.validate_yaml(repo, card).await
+    }
+
+    async fn route(&self, info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {
+        self.preupload(info, samples).await
+    }
+
+    async fn negotiate(&self, info: &RepoInfo, blobs: &[super::Blob]) -> Result<Vec<Option<Ticket>>> {
+        self.batch(info, blobs).await
+    }
+
+    async fn put(&self, request: &Request, body: UploadBody) -> Result<Option<String>> {
+        let answer = self.http.put(request, body).await?;
+        if !answer.status.is_success() {
+            let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
+            // a signed part URL that has expired is refused with 403: a new ticket helps
+            let retry = if kind == ErrorKind::Forbidden { crate::error::Retry::Later(None) } else { retry };
+            return Err(Error::new(kind, "the storage refused").with("status", answer.status.as_u16()).retry(retry).with("url", &request.url));
+        }
+        Ok(answer.header(reqwest::header::ETAG).map(str::to_owned))
+    }
+
+    async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
+        self.complete_upload(ticket, tags).await
+    }
+
+    async fn commit(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
+        self.commit_once(info, commit).await
+    }
+
+    fn limits(&self) -> CommitLimits {
+        // 25,000 LFS files (facts, huggingface §3); 256 objects and samples a call are the server's own limits
+        CommitLimits { actions: 25_000, inline: 64 << 20, negotiate: 256, route: 256 }
+    }
+
+    fn is_surely_lfs(&self, _path: &RepoPath, size: u64) -> bool {
+        // regular git files end at 10 MB (facts, huggingface §3 "Sizes"); below, only preupload knows
+        size > crate::repo::GIT_FILE_LIMIT
+    }
+}

@@ -1,0 +1,257 @@
+//! Writing to Hugging Face: create, preupload, LFS batch, completion, commit. Facts: `huggingface` §3.
+
+use base64::Engine;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::wire::judge;
+use super::{HuggingFace, api, prefixed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hub::{Action, Blob, Commit, RepoInfo, Route, Sample, Source, Ticket, Upload};
+use crate::http::{Patience, Payload, Piece, Request};
+use crate::repo::{RepoRef, Visibility};
+
+const LFS_MEDIA: &str = "application/vnd.git-lfs+json";
+
+#[derive(Deserialize)]
+struct PreuploadAnswer {
+    files: Vec<PreuploadFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PreuploadFile {
+    path: String,
+    upload_mode: String,
+    #[serde(default)]
+    should_ignore: bool,
+}
+
+#[derive(Deserialize)]
+struct BatchAnswer {
+    objects: Vec<BatchObject>,
+}
+
+#[derive(Deserialize)]
+struct BatchObject {
+    oid: String,
+    size: u64,
+    actions: Option<Actions>,
+    error: Option<ObjectError>,
+}
+
+#[derive(Deserialize)]
+struct Actions {
+    upload: Option<Link>,
+    verify: Option<Link>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    href: String,
+    #[serde(default)]
+    header: serde_json::Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct ObjectError {
+    code: Option<u16>,
+    #[serde(default)]
+    message: String,
+}
+
+impl HuggingFace {
+    pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility) -> Result<RepoInfo> {
+        let open = if visibility.is_open() { "public" } else { "private" };
+        let body = json!({
+            "name": repo.id.name(), "organization": repo.id.namespace(), "type": repo.repo_type.to_string(), "visibility": open,
+        });
+        let request = self.request(Method::POST, self.url("/api/repos/create")?)?.json(&body);
+        // a second create answers 409, which is looked into below
+        let outcome = self
+            .http
+            .call(request.repeatable(), Patience::PATIENT, |answer| match answer.status {
+                StatusCode::CONFLICT if !String::from_utf8_lossy(&answer.body).contains("conflicting operation") => Ok(()),
+                _ => judge(answer).map(|_| ()),
+            })
+            .await;
+        outcome.map_err(|error| error.during("create").with("repo", repo))?;
+        // a server that ignores an unknown field creates a public repository silently
+        self.info(repo, None).await
+    }
+
+    pub(super) async fn validate_yaml(&self, repo: &RepoRef, card: &str) -> Result<()> {
+        let body = json!({ "content": card, "repoType": repo.repo_type.to_string() });
+        let request = self.request(Method::POST, self.url("/api/validate-yaml")?)?.json(&body).repeatable();
+        self.http.call(request, Patience::ATTENDED, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("check card"))
+    }
+
+    pub(super) async fn preupload(&self, info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {
+        let files: Vec<_> = samples
+            .iter()
+            .map(|sample| {
+                let head = base64::engine::general_purpose::STANDARD.encode(&sample.head);
+                json!({ "path": sample.path, "size": sample.size, "sample": head })
+            })
+            .collect();
+        let url = self.url(&format!("{}/preupload/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
+        let request = self.request(Method::POST, url)?.json(&json!({ "files": files })).repeatable();
+        let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<PreuploadAnswer>()).await?;
+        let modes: std::collections::HashMap<_, _> = answer.files.iter().map(|file| (file.path.as_str(), file)).collect();
+        samples
+            .iter()
+            .map(|sample| {
+                let refuse = |message: &'static str| Err(Error::new(ErrorKind::Protocol, message).during("preupload").with("path", &sample.path));
+                match modes.get(sample.path.as_str()) {
+                    None => refuse("the hub did not say how it wants a file"),
+                    Some(file) if file.should_ignore => refuse("the hub would ignore a file"),
+                    // size 0 goes as regular always: the storage cannot take empty objects
+                    Some(file) if file.upload_mode == "regular" || sample.size == 0 => Ok(Route::Inline),
+                    Some(file) if file.upload_mode == "lfs" => Ok(Route::Lfs),
+                    Some(_) => refuse("an upload mode that is not known"),
+                }
+            })
+            .collect()
+    }
+
+    pub(super) async fn batch(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {
+        let objects: Vec<_> = blobs.iter().map(|blob| json!({ "oid": blob.sha256, "size": blob.size })).collect();
+        let body = json!({
+            "operation": "upload", "transfers": ["basic", "multipart"], "hash_algo": "sha256",
+            "ref": { "name": info.revision }, "objects": objects,
+        });
+        let url = self.url(&format!("/{}.git/info/lfs/objects/batch", prefixed(&info.repo)))?;
+        let request = self.request(Method::POST, url)?.header(ACCEPT, HeaderValue::from_static(LFS_MEDIA)).repeatable();
+        let request = request.payload(Payload::Bytes(body.to_string().into(), LFS_MEDIA));
+        let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<BatchAnswer>()).await?;
+        let mut known: std::collections::HashMap<_, _> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
+        blobs
+            .iter()
+            .map(|blob| match known.remove(&blob.sha256.to_string()) {
+                // what the answer does not name is unknown, never "there already"
+                None => Err(Error::new(ErrorKind::Protocol, "the batch answer leaves a blob out").with("oid", blob.sha256)),
+                Some(object) => self.ticket(*blob, object),
+            })
+            .collect()
+    }
+
+    /// No actions: stored already.
+    fn ticket(&self, blob: Blob, object: BatchObject) -> Result<Option<Ticket>> {
+        if let Some(error) = object.error {
+            let kind = if error.code == Some(413) { ErrorKind::TooLarge } else { ErrorKind::InvalidInput };
+            return Err(Error::new(kind, "the hub refuses a blob")
+                .with("oid", blob.sha256)
+                .with("size", object.size)
+                .with("says", format!("\"{}\"", crate::hub::quoted(&error.message))));
+        }
+        let Some(Actions { upload: Some(upload), verify }) = object.actions else { return Ok(None) };
+        let verify = match verify {
+            Some(link) => {
+                let mut request = self.request(Method::POST, self.given(&link.href)?)?.repeatable();
+                request.headers.extend(headers(&link.header));
+                request.headers.insert(ACCEPT, HeaderValue::from_static(LFS_MEDIA));
+                let body = json!({ "oid": blob.sha256, "size": blob.size }).to_string();
+                Some(request.payload(Payload::Bytes(body.into(), LFS_MEDIA)))
+            }
+            None => None,
+        };
+        let upload = match upload.header.get("chunk_size") {
+            None => {
+                let mut request = Request::new(Method::PUT, self.given(&upload.href)?);
+                request.headers = headers(&upload.header);
+                Upload::Single(request)
+            }
+            Some(size) => self.multipart(blob, size, &upload)?,
+        };
+        Ok(Some(Ticket { blob, upload, verify }))
+    }
+
+    /// The part URLs are header entries named `1` to `N`; their own order says nothing.
+    fn multipart(&self, blob: Blob, part_size: &Value, link: &Link) -> Result<Upload> {
+        let refuse = |message: &'static str| Error::new(ErrorKind::Protocol, message).during("batch").with("oid", blob.sha256);
+        let part_size = part_size.as_u64().or_else(|| part_size.as_str()?.parse().ok()).filter(|size| *size > 0);
+        let part_size = part_size.ok_or_else(|| refuse("a part size that is no number"))?;
+        let count = blob.size.div_ceil(part_size);
+        let given = link.header.keys().filter(|key| key.parse::<u64>().is_ok()).count() as u64;
+        if given != count {
+            return Err(refuse("not one URL for every part").with("expected", count).with("got", given));
+        }
+        let parts = (1..=count)
+            .map(|number| {
+                let url = link.header.get(&number.to_string()).and_then(Value::as_str).ok_or_else(|| refuse("a part without URL"))?;
+                Ok(Request::new(Method::PUT, self.given(url)?))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Upload::Multipart { part_size, parts, complete: self.given(&link.href)? })
+    }
+
+    pub(super) async fn complete_upload(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
+        if let Upload::Multipart { complete, .. } = &ticket.upload {
+            let parts: Vec<_> = tags.iter().enumerate().map(|(index, tag)| json!({ "partNumber": index + 1, "etag": tag })).collect();
+            let body = json!({ "oid": ticket.blob.sha256, "parts": parts }).to_string();
+            // the URL is signed: the official client sends no token here either
+            let request = Request::new(Method::POST, complete.clone())
+                .header(ACCEPT, HeaderValue::from_static(LFS_MEDIA))
+                .payload(Payload::Bytes(body.into(), LFS_MEDIA));
+            self.http.call(request, Patience::ONCE, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("complete"))?;
+        }
+        match &ticket.verify {
+            Some(request) => {
+                let verified = self.http.call(request.clone(), Patience::PATIENT, |answer| judge(answer).map(|_| ())).await;
+                verified.map_err(|error| error.during("verify upload"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn commit_once(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Committed {
+            commit_oid: String,
+        }
+        let url = self.url(&format!("{}/commit/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
+        let request = self.request(Method::POST, url)?.payload(Payload::Pieces(ndjson(commit), "application/x-ndjson"));
+        let committed = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<Committed>()).await;
+        Ok(committed.map_err(|error| error.during("commit").with("repo", &info.repo))?.commit_oid)
+    }
+}
+
+/// One JSON object a line; contents are encoded while they are sent.
+fn ndjson(commit: &Commit) -> Vec<Piece> {
+    let mut header = json!({ "summary": commit.title, "description": commit.trailers });
+    if let Some(parent) = &commit.parent {
+        header["parentCommit"] = json!(parent);
+    }
+    let mut pieces = vec![Piece::Plain(format!("{}\n", json!({ "key": "header", "value": header })).into())];
+    for action in &commit.actions {
+        match action {
+            Action::Blob { path, blob } => {
+                let value = json!({ "path": path, "algo": "sha256", "oid": blob.sha256, "size": blob.size });
+                pieces.push(Piece::Plain(format!("{}\n", json!({ "key": "lfsFile", "value": value })).into()));
+            }
+            Action::Inline { path, content } => {
+                let start = format!("{{\"key\":\"file\",\"value\":{{\"path\":{},\"encoding\":\"base64\",\"content\":\"", json!(path));
+                pieces.push(Piece::Plain(start.into()));
+                pieces.push(Piece::Base64(content.clone()));
+                pieces.push(Piece::Plain("\"}}\n".into()));
+            }
+        }
+    }
+    pieces
+}
+
+/// The headers a link wants sent along. Part URLs and the part size stand there too and are not headers.
+fn headers(map: &serde_json::Map<String, Value>) -> HeaderMap {
+    map.iter()
+        .filter(|(name, _)| *name != "chunk_size" && name.parse::<u64>().is_err())
+        .filter_map(|(name, value)| {
+            let name: HeaderName = name.parse().ok()?;
+            let mut value = HeaderValue::from_str(value.as_str()?).ok()?;
+            value.set_sensitive(true);
+            Some((name, value))
+        })
+        .collect()
+}

@@ -1,0 +1,272 @@
+//! What Hugging Face says, and what its refusals mean.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::hub::Account;
+use crate::http::{Answer, classify, retry_after};
+use crate::repo::{Digests, FileEntry, GitSha1, RepoPath, Sha256, Visibility};
+
+/// `GET /api/{type}s/{repo}`
+#[derive(Deserialize)]
+pub(super) struct Info {
+    pub(super) sha: Option<String>,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    gated: serde_json::Value,
+}
+
+impl Info {
+    /// `gated` is `false`, `"auto"` or `"manual"`.
+    pub(super) fn visibility(&self) -> Visibility {
+        match (self.private, self.gated.is_string()) {
+            (true, _) => Visibility::Private,
+            (false, true) => Visibility::Gated,
+            (false, false) => Visibility::Public,
+        }
+    }
+}
+
+/// An entry of `GET /api/{type}s/{repo}/tree/{rev}`.
+#[derive(Deserialize)]
+pub(super) struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    oid: String,
+    #[serde(default)]
+    size: u64,
+    lfs: Option<LfsEntry>,
+}
+
+#[derive(Deserialize)]
+struct LfsEntry {
+    oid: Sha256,
+    size: u64,
+}
+
+impl TreeEntry {
+    /// The file it is, or nothing for a directory. An LFS file's own `oid` is that of its pointer, so it says nothing of the content.
+    pub(super) fn into_file(self) -> Result<Option<FileEntry>> {
+        if self.kind != "file" {
+            return Ok(None);
+        }
+        let path = RepoPath::new(self.path)?;
+        let (digests, size, lfs) = match self.lfs {
+            Some(lfs) => (Digests { sha256: Some(lfs.oid), git_sha1: None }, lfs.size, true),
+            None => (Digests { sha256: None, git_sha1: Some(self.oid.parse::<GitSha1>()?) }, self.size, false),
+        };
+        Ok(Some(FileEntry { path, size, digests, lfs, read_at: None }))
+    }
+}
+
+/// `GET /api/whoami-v2`
+#[derive(Deserialize)]
+pub(super) struct WhoAmI {
+    name: String,
+    #[serde(default)]
+    orgs: Vec<Org>,
+    auth: Option<Auth>,
+}
+
+#[derive(Deserialize)]
+struct Org {
+    name: String,
+    #[serde(rename = "roleInOrg")]
+    role: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    #[serde(rename = "accessToken")]
+    token: Option<AccessToken>,
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    role: Option<String>,
+    #[serde(rename = "fineGrained")]
+    fine_grained: Option<FineGrained>,
+}
+
+#[derive(Deserialize)]
+struct FineGrained {
+    #[serde(default)]
+    scoped: Vec<Scope>,
+}
+
+#[derive(Deserialize)]
+struct Scope {
+    entity: Entity,
+    #[serde(default)]
+    permissions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Entity {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+}
+
+impl WhoAmI {
+    /// What the token may do (facts, huggingface §1 "Can this token write to namespace N?"). What is not said stays unknown.
+    pub(super) fn account(self) -> Account {
+        let token = self.auth.and_then(|auth| auth.token);
+        let role = token.as_ref().and_then(|token| token.role.clone()).unwrap_or_else(|| "unknown".to_owned());
+        let (may_write, writable) = match role.as_str() {
+            "read" => (Some(false), Some(Vec::new())),
+            "write" | "admin" => {
+                let writes = |org: &&Org| org.role.as_deref().is_none_or(|role| matches!(role, "admin" | "write" | "contributor"));
+                let orgs = self.orgs.iter().filter(writes).map(|org| org.name.clone());
+                (Some(true), Some(std::iter::once(self.name.clone()).chain(orgs).collect()))
+            }
+            "fineGrained" => scoped(token.and_then(|token| token.fine_grained)),
+            _ => (None, None),
+        };
+        Account { name: self.name, writable, may_write, permission: role }
+    }
+}
+
+/// What a fine-grained token may write: the namespaces it names, or unknown when it names single repositories.
+fn scoped(grants: Option<FineGrained>) -> (Option<bool>, Option<Vec<String>>) {
+    let Some(grants) = grants else { return (None, None) };
+    let writes: Vec<_> = grants.scoped.into_iter().filter(|scope| scope.permissions.iter().any(|name| name == "repo.write")).collect();
+    if writes.is_empty() {
+        return (Some(false), Some(Vec::new()));
+    }
+    if writes.iter().any(|scope| !matches!(scope.entity.kind.as_str(), "user" | "org")) {
+        return (Some(true), None);
+    }
+    (Some(true), Some(writes.into_iter().map(|scope| scope.entity.name).collect()))
+}
+
+/// The URL of the next page, to be followed as it stands.
+pub(super) fn next_link(header: &str) -> Option<&str> {
+    let next = header.split(',').find(|link| link.contains("rel=\"next\""))?;
+    next.trim().strip_prefix('<')?.split_once('>').map(|(url, _)| url)
+}
+
+/// Passes a good answer on and says what a refusal means. The reason is in the headers first: the body of a 404 can be a whole page
+/// (facts, huggingface §2 "Errors").
+pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
+    if answer.status.is_success() {
+        return Ok(answer);
+    }
+    let code = answer.headers.get("x-error-code").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let words = words(answer);
+    let error = match (answer.status.as_u16(), code) {
+        (401, _) if words.contains("Invalid credentials") || words.contains("Invalid username or password") => bad_token(),
+        (_, "GatedRepo") => Error::new(ErrorKind::Forbidden, "the repository is gated and its terms are not accepted")
+            .hint_to("open the repository's page while signed in, accept the terms, and run again"),
+        (401, "") | (_, "RepoNotFound") => Error::new(ErrorKind::NotFound, "no such repository, or it is hidden from this token")
+            .hint_to("check name and type; for a private repository set HF_TOKEN to a token that may read it"),
+        (404, "RevisionNotFound") => Error::new(ErrorKind::NotFound, "no such revision"),
+        (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
+        (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
+            .hint_to("free or buy storage on Hugging Face, then run again"),
+        (403, _) => Error::new(ErrorKind::Forbidden, "the token may not do this")
+            .hint_to("use a token with the `write` role, or with `repo.write` for this namespace"),
+        (409, _) if words.contains("conflicting operation") => {
+            Error::new(ErrorKind::Conflict, "another operation of this account is in progress").retry(Retry::Later(None))
+        }
+        (429, _) => Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(rate_limit_wait(answer))),
+        _ => {
+            let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
+            Error::new(kind, "the server refused").retry(retry)
+        }
+    };
+    let error = error.with("status", answer.status.as_u16());
+    let error = if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) };
+    Err(match answer.headers.get("x-request-id").and_then(|value| value.to_str().ok()) {
+        Some(id) => error.with("request", id),
+        None => error,
+    })
+}
+
+/// The service's own words: from the header, else from any of the body's known shapes. A page of HTML says nothing.
+fn words(answer: &Answer) -> String {
+    if let Some(message) = answer.headers.get("x-error-message").and_then(|value| value.to_str().ok()) {
+        return crate::hub::quoted(message);
+    }
+    match serde_json::from_slice::<serde_json::Value>(&answer.body) {
+        Ok(body) => {
+            let list = |value: &serde_json::Value| {
+                let text = |item: &serde_json::Value| item.as_str().or_else(|| item["message"].as_str()).map(str::to_owned);
+                value.as_array().map(|items| items.iter().filter_map(text).collect::<Vec<_>>().join("; "))
+            };
+            let error = body["error"].as_str().map(str::to_owned).or_else(|| list(&body["error"])).or_else(|| list(&body["errors"]));
+            crate::hub::quoted(&error.unwrap_or_default())
+        }
+        Err(_) if answer.body.starts_with(b"<") => String::new(),
+        Err(_) => crate::hub::quoted(&String::from_utf8_lossy(&answer.body)),
+    }
+}
+
+/// Texts seen with a locked storage; all permanent (facts, huggingface §2 "Storage locks").
+fn is_storage_lock(words: &str) -> bool {
+    ["storage limit reached", "storage patterns tripped", "exceeded your public storage", "credit recharge"]
+        .iter()
+        .any(|text| words.contains(text))
+}
+
+/// How long a 429 asks to wait: the window's rest when it is used up, else `Retry-After`; a second more, as the official client waits.
+fn rate_limit_wait(answer: &Answer) -> Option<Duration> {
+    let window = answer.headers.get("ratelimit").and_then(|value| value.to_str().ok());
+    let field = |name: &str| window?.split(';').find_map(|field| field.trim().strip_prefix(name)?.parse::<u64>().ok());
+    match (field("r="), field("t=")) {
+        (Some(0), Some(rest)) => Some(Duration::from_secs(rest + 1)),
+        _ => retry_after(&answer.headers).map(|wait| wait + Duration::from_secs(1)),
+    }
+}
+
+/// There is a token and the hub does not know it.
+pub(super) fn bad_token() -> Error {
+    Error::new(ErrorKind::Unauthorized, "Hugging Face does not accept the token")
+        .hint_to("make a new one at https://huggingface.co/settings/tokens and set HF_TOKEN")
+}
+
+/// There is no token.
+pub(super) fn no_token() -> Error {
+    Error::new(ErrorKind::Unauthorized, "no Hugging Face token is set")
+        .hint_to("make one at https://huggingface.co/settings/tokens and set HF_TOKEN")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(json: serde_json::Value) -> Account {
+        serde_json::from_value::<WhoAmI>(json).unwrap().account()
+    }
+
+    #[test]
+    fn what_a_token_may_write_follows_its_role() {
+        let orgs = serde_json::json!([{"name": "acme", "roleInOrg": "write"}, {"name": "guests", "roleInOrg": "read"}]);
+        let with = |role: &str| account(serde_json::json!({"name": "alice", "orgs": orgs, "auth": {"accessToken": {"role": role}}}));
+        assert_eq!(with("write").writable.unwrap(), ["alice", "acme"]);
+        assert_eq!(with("read").may_write, Some(false));
+        assert_eq!(with("something new").may_write, None);
+    }
+
+    #[test]
+    fn a_fine_grained_token_writes_where_it_is_scoped() {
+        let with = |kind: &str, permission: &str| {
+            account(serde_json::json!({"name": "alice", "auth": {"accessToken": {"role": "fineGrained", "fineGrained": {
+                "scoped": [{"entity": {"type": kind, "name": "acme"}, "permissions": [permission]}]}}}}))
+        };
+        assert_eq!(with("org", "repo.write").writable.unwrap(), ["acme"]);
+        assert_eq!(with("org", "repo.content.read").may_write, Some(false));
+        assert_eq!(with("model", "repo.write").writable, None);
+    }
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        assert_eq!(next_link("<https://h/a?cursor=x>; rel=\"next\""), Some("https://h/a?cursor=x"));
+        assert_eq!(next_link("<https://h/a>; rel=\"prev\""), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! The two shores: what a migration reads from and writes to.
+
+pub mod huggingface;
+pub mod lfs;
+pub mod modelscope;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use reqwest::Response;
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+use crate::http::{Request, UploadBody};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
+use crate::secret::{SafeUrl, Token};
+
+pub use huggingface::HuggingFace;
+pub use lfs::{Ticket, Upload};
+pub use modelscope::ModelScope;
+
+/// What a repository is, without its listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoInfo {
+    /// Its address, with the name the hub gave back where that differs from the one asked for.
+    pub repo: RepoRef,
+    /// The commit at the revision asked for; `None` for a repository without commits.
+    pub commit: Option<String>,
+    /// The branch or tag asked for.
+    pub revision: String,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// Whether it holds nothing but what the hub put there itself when it was created.
+    pub is_new: bool,
+}
+
+/// A body that arrives, from byte `start` of the file on.
+pub struct Opened {
+    /// The answer, its body unread.
+    pub response: Response,
+    /// Where the body starts. 0 when the server ignored the range.
+    pub start: u64,
+    /// The size of the whole file, when the server says it.
+    pub total: Option<u64>,
+    /// What identifies the content: equal validators mean equal bytes.
+    pub validator: Option<String>,
+}
+
+/// Whether a location found a moment ago may be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// Found within the last minutes for the same file: fine.
+    Recent,
+    /// Asked for anew: after any failure.
+    Fresh,
+}
+
+/// Whose token it is and what it may do, as far as the hub tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub name: String,
+    /// The namespaces that the hub says it may write to; `None` where it does not say.
+    pub writable: Option<Vec<String>>,
+    /// Whether the token may write at all; `None` where the hub does not say.
+    pub may_write: Option<bool>,
+    /// How the hub calls the token's permission.
+    pub permission: String,
+}
+
+/// The half of a hub that a migration reads.
+pub trait Source: Send + Sync {
+    /// Looks a repository up. Fails with `NotFound` when it, or the revision, does not exist or hides from this token.
+    fn info(&self, repo: &RepoRef, revision: Option<&str>) -> impl Future<Output = Result<RepoInfo>> + Send;
+
+    /// Lists every file at the commit of `info`, in the order of their paths.
+    ///
+    /// Fails with `Unsupported` when the hub cannot list the repository whole: never a shorter listing.
+    fn manifest(&self, info: &RepoInfo) -> impl Future<Output = Result<Manifest>> + Send;
+
+    /// Opens a file for reading, from `range.start` to `range.end`. The body may start earlier, see [`Opened::start`].
+    ///
+    /// Credentials stay on the hub's own origin. One attempt; the caller goes on or gives up.
+    fn open(
+        &self,
+        manifest: &Manifest,
+        file: &FileEntry,
+        range: Range<u64>,
+        location: Location,
+    ) -> impl Future<Output = Result<Opened>> + Send;
+
+    /// Says whose token it is. Fails with `Unauthorized` when there is none or it is refused.
+    fn account(&self) -> impl Future<Output = Result<Account>> + Send;
+}
+
+/// A content to put: by digest, never by path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Blob {
+    /// Of the content.
+    pub sha256: Sha256,
+    /// Its size.
+    pub size: u64,
+}
+
+/// The start of a file, from which a hub decides how it wants it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Where it shall lie.
+    pub path: RepoPath,
+    /// Its size.
+    pub size: u64,
+    /// Its first 512 bytes, or all.
+    pub head: Bytes,
+}
+
+/// How a hub wants a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Its content inside the commit.
+    Inline,
+    /// As a blob beforehand.
+    Lfs,
+}
+
+/// What a commit does with one path.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Points to a blob that was put.
+    Blob {
+        /// The path.
+        path: RepoPath,
+        /// The content.
+        blob: Blob,
+    },
+    /// Carries the content.
+    Inline {
+        /// The path.
+        path: RepoPath,
+        /// The content.
+        content: Bytes,
+    },
+}
+
+impl Action {
+    /// The path it is about.
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            Self::Blob { path, .. } | Self::Inline { path, .. } => path,
+        }
+    }
+}
+
+/// Several actions that become visible together.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The first line of the message.
+    pub title: String,
+    /// The rest: source, revision and migration, one a line.
+    pub trailers: String,
+    /// The head it builds on.
+    pub parent: Option<String>,
+    /// What it does.
+    pub actions: Vec<Action>,
+    /// The paths among them that are there already with other content.
+    pub replaces: std::collections::BTreeSet<RepoPath>,
+}
+
+/// What a hub takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitLimits {
+    /// Actions in one commit.
+    pub actions: usize,
+    /// Bytes of content inside one commit.
+    pub inline: u64,
+    /// Blobs in one negotiation.
+    pub negotiate: usize,
+    /// Samples in one routing call.
+    pub route: usize,
+}
+
+/// The half it writes. What was written can be read back.
+pub trait Destination: Source {
+    /// Creates the repository and reads back who may read it.
+    ///
+    /// Fails with `Forbidden` when the token may not, and when the hub made it more open than asked.
+    fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> impl Future<Output = Result<RepoInfo>> + Send;
+
+    /// Asks whether the hub would take this card. Fails with `InvalidInput` in its own words.
+    fn check_card(&self, repo: &RepoRef, card: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Asks how the hub wants these files, in their order.
+    fn route(&self, info: &RepoInfo, samples: &[Sample]) -> impl Future<Output = Result<Vec<Route>>> + Send;
+
+    /// Asks which of these blobs the hub lacks: a ticket for each of those, `None` for what it has, in their order.
+    fn negotiate(&self, info: &RepoInfo, blobs: &[Blob]) -> impl Future<Output = Result<Vec<Option<Ticket>>>> + Send;
+
+    /// Sends one body to where a ticket says. One attempt. Returns the part's tag, where the storage gives one.
+    fn put(&self, request: &Request, body: UploadBody) -> impl Future<Output = Result<Option<String>>> + Send;
+
+    /// Ends an upload: the completion call of a multipart one and the verification the ticket asks for.
+    fn complete(&self, ticket: &Ticket, tags: &[String]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes the actions visible as one commit and returns its id. One attempt, but for throttling: the caller compares after an error.
+    fn commit(&self, info: &RepoInfo, commit: &Commit) -> impl Future<Output = Result<String>> + Send;
+
+    /// What it takes at a time.
+    fn limits(&self) -> CommitLimits;
+
+    /// Whether a file of this path and size, all of it at hand, goes in as a blob without asking.
+    fn is_surely_lfs(&self, path: &RepoPath, size: u64) -> bool;
+}
+
+/// Takes an endpoint as configured, and whether it is on loopback.
+///
+/// Fails with `Usage` for anything but `https://`, or `http://` on loopback: a token would travel in the clear.
+fn endpoint(text: &str) -> Result<(Url, bool)> {
+    let refuse = |why: &'static str| Error::usage(why, "use an address like https://huggingface.co; http:// is accepted on loopback only");
+    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse("the endpoint is not a URL").with("got", text).because(error))?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let plain = url.path() == "/" && url.query().is_none() && url.username().is_empty() && url.password().is_none();
+    match url.scheme() {
+        _ if !plain => Err(refuse("the endpoint is more than scheme and host").with("got", SafeUrl::new(url))),
+        "https" => Ok((url, loopback)),
+        "http" if loopback => Ok((url, true)),
+        _ => Err(refuse("the endpoint is neither https nor on loopback").with("got", SafeUrl::new(url))),
+    }
+}
+
+/// A service's words, fit for one line: no control characters, at most 300 characters.
+fn quoted(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut short: String = line.chars().filter(|character| !character.is_control()).take(300).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+macro_rules! each {
+    ($self:ident, $hub:ident => $call:expr) => {
+        match $self {
+            Hub::HuggingFace($hub) => $call,
+            Hub::ModelScope($hub) => $call,
+        }
+    };
+}
+
+/// The closed set of hubs.
+pub enum Hub {
+    /// Hugging Face.
+    HuggingFace(HuggingFace),
+    /// ModelScope.
+    ModelScope(ModelScope),
+}
+
+impl Hub {
+    /// A client for the hub of this platform at `endpoint`.
+    pub fn new(platform: Platform, endpoint: &str, token: Option<Token>) -> Result<Self> {
+        Ok(match platform {
+            Platform::HuggingFace => Self::HuggingFace(HuggingFace::new(endpoint, token)?),
+            Platform::ModelScope => Self::ModelScope(ModelScope::new(endpoint, token)?),
+        })
+    }
+
+    /// The address of a repository's page.
+    pub fn page(&self, repo: &RepoRef) -> String {
+        each!(self, hub => hub.page(repo))
+    }
+}
+
+
+impl Source for Hub {
+    async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
+        each!(self, hub => hub.info(repo, revision).await)
+    }
+
+    async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
+        each!(self, hub => hub.manifest(info).await)
+    }
+
+    async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
+        each!(self, hub => hub.open(manifest, file, range, location).await)
+    }
+
+    async fn account(&self) -> Result<Account> {
+        each!(self, hub => hub.account().await)
+    }
+}
+
+impl Destination for Hub {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<RepoInfo> {
+        each!(self, hub => hub.create(repo, visibility, licence).await)
+    }
+
+    async fn check_card(&self, repo: &RepoRef, card: &str) -> Result<()> {
+        each!(self, hub => hub.check_card(repo, card).await)
+    }
+
+    async fn route(&self, info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {
+        each!(self, hub => hub.route(info, samples).await)
+    }
+
+    async fn negotiate(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {
+        each!(self, hub => hub.negotiate(info, blobs).await)
+    }
+
+    async fn put(&self, request: &Request, body: UploadBody) -> Result<Option<String>> {
+        each!(self, hub => hub.put(request, body).await)
+    }
+
+    async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
+        each!(self, hub => hub.complete(ticket, tags).await)
+    }
+
+    async fn commit(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
+        each!(self, hub => hub.commit(info, commit).await)
+    }
+
+    fn limits(&self) -> CommitLimits {
+        each!(self, hub => hub.limits())
+    }
+
+    fn is_surely_lfs(&self, path: &RepoPath, size: u64) -> bool {
+        each!(self, hub => hub.is_surely_lfs(path, size))
+    }
+}

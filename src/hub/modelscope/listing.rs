@@ -1,0 +1,165 @@
+//! Listing on ModelScope: models without paging and silently cut at 3,000 entries, datasets by pages. Facts: `modelscope` §2.2, §2.3.
+
+use std::collections::VecDeque;
+
+use super::wire::{Commits, ListEntry, Listing, judge};
+use super::{ModelScope, api};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hub::RepoInfo;
+use crate::http::Patience;
+use crate::repo::{Manifest, RepoRef, RepoType, encode};
+
+/// A model listing of this length may be cut, and nothing marks it.
+const CAP: usize = 3000;
+/// What the official client asks for.
+const PAGE: usize = 200;
+/// No dataset of 100,000 files, the documented limit, has more pages; a server that never ends is not followed for ever.
+const MOST_PAGES: usize = 5_000;
+
+/// The head of a branch.
+pub(super) struct Head {
+    /// The newest commit, where the site tells.
+    pub(super) commit: Option<String>,
+    /// How many there are; `u64::MAX` where the site does not tell.
+    pub(super) commits: u64,
+}
+
+impl ModelScope {
+    /// Finds the commit that a branch, tag or commit names.
+    pub(super) async fn head(&self, repo: &RepoRef, revision: &str) -> Result<Head> {
+        let path = format!("{}/commits?Ref={}&PageNumber=1&PageSize=1", api(repo), encode(revision));
+        match self.http.call(self.get(&path)?, Patience::ATTENDED, judge::<Commits>).await {
+            Ok(commits) => {
+                let newest = commits.commit.unwrap_or_default().into_iter().next().map(|commit| commit.id);
+                let count = commits.total_count.unwrap_or(if newest.is_some() { u64::MAX } else { 0 });
+                Ok(Head { commit: newest, commits: count })
+            }
+            // some deployments have no such route [?]: then every file is pinned by its own commit, see `list`
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Head { commit: None, commits: u64::MAX }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists at the commit, or, where the site names none or refuses to list one, at the branch with every file pinned to the commit
+    /// that last touched it, until two listings in a row agree.
+    pub(super) async fn list(&self, info: &RepoInfo) -> Result<Manifest> {
+        let pinned = match &info.commit {
+            Some(commit) => self.entries(&info.repo, commit).await,
+            None => Err(Error::new(ErrorKind::NotFound, "no commit to list at")),
+        };
+        let (entries, by_entry) = match pinned {
+            Ok(entries) => (entries, false),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => (self.settled(info).await?, true),
+            Err(error) => return Err(error.with("repo", &info.repo)),
+        };
+        let newest = entries.iter().max_by_key(|entry| entry.committed_date).and_then(|entry| entry.revision.clone());
+        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry)).collect::<Result<Vec<_>>>()?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Manifest {
+            repo: info.repo.clone(),
+            commit: info.commit.clone().or(newest),
+            revision: info.revision.clone(),
+            visibility: info.visibility,
+            files,
+        })
+    }
+
+    async fn settled(&self, info: &RepoInfo) -> Result<Vec<ListEntry>> {
+        let mut entries = self.entries(&info.repo, &info.revision).await?;
+        for _try in 0..3 {
+            let again = self.entries(&info.repo, &info.revision).await?;
+            if again == entries {
+                return Ok(entries);
+            }
+            entries = again;
+        }
+        Err(Error::new(ErrorKind::Conflict, "the repository keeps changing while it is listed")
+            .with("repo", &info.repo)
+            .hint_to("wait until nobody writes to it, or name a commit with `@REV`"))
+    }
+
+    /// Every file, directories left out.
+    async fn entries(&self, repo: &RepoRef, revision: &str) -> Result<Vec<ListEntry>> {
+        let mut entries = match repo.repo_type {
+            RepoType::Dataset => self.pages(repo, revision).await?,
+            _ => self.walk(repo, revision).await?,
+        };
+        entries.retain(|entry| !entry.is_directory());
+        Ok(entries)
+    }
+
+    /// All in one answer; below a directory whose answer reaches the cap, directory by directory.
+    async fn walk(&self, repo: &RepoRef, revision: &str) -> Result<Vec<ListEntry>> {
+        let mut entries = Vec::new();
+        let mut roots = VecDeque::from([String::new()]);
+        while let Some(root) = roots.pop_front() {
+            let whole = self.files(repo, revision, &root, true).await?;
+            if whole.len() < CAP {
+                entries.extend(whole);
+                continue;
+            }
+            let children = self.files(repo, revision, &root, false).await?;
+            if children.len() >= CAP {
+                return Err(Error::new(ErrorKind::Unsupported, "ModelScope cannot list a folder of a model with 3,000 entries or more")
+                    .with("repo", repo)
+                    .with("folder", if root.is_empty() { "/" } else { &root })
+                    .hint_to("spread the files over more folders, or keep them in a dataset, which is listed by pages"));
+            }
+            for child in children {
+                if child.is_directory() {
+                    roots.push_back(child.path);
+                } else {
+                    entries.push(child);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn files(&self, repo: &RepoRef, revision: &str, root: &str, recursive: bool) -> Result<Vec<ListEntry>> {
+        let below = if root.is_empty() { String::new() } else { format!("&Root={}", encode(root)) };
+        let recursive = if recursive { "True" } else { "False" };
+        let path = format!("{}/repo/files?Revision={}&Recursive={recursive}{below}", api(repo), encode(revision));
+        let listing = self.http.call(self.get(&path)?, Patience::PATIENT, judge::<Listing>).await?;
+        listing.files.ok_or_else(|| no_listing(repo))
+    }
+
+    async fn pages(&self, repo: &RepoRef, revision: &str) -> Result<Vec<ListEntry>> {
+        let mut entries: Vec<ListEntry> = Vec::new();
+        for number in 1..=MOST_PAGES {
+            let path = format!(
+                "{}/repo/tree?Revision={}&Recursive=True&PageNumber={number}&PageSize={PAGE}",
+                api(repo),
+                encode(revision)
+            );
+            let page = self.page_of(repo, &path, number).await?;
+            let last = page.len() < PAGE;
+            if !last && entries.len() >= PAGE && entries[entries.len() - PAGE..] == page[..] {
+                return Err(Error::new(ErrorKind::Protocol, "the listing repeats a page").with("repo", repo).with("page", number));
+            }
+            entries.extend(page);
+            if last {
+                return Ok(entries);
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "the listing does not end").with("repo", repo))
+    }
+
+    /// One page. After a good page a 403 is the server's hiccup and passes on another try (facts, modelscope §2.1).
+    async fn page_of(&self, repo: &RepoRef, path: &str, number: usize) -> Result<Vec<ListEntry>> {
+        let listing = self
+            .http
+            .call(self.get(path)?, Patience::PATIENT, |answer| {
+                judge::<Listing>(answer).map_err(|error| match error.kind() {
+                    ErrorKind::Forbidden if number > 1 => error.retry(crate::error::Retry::Later(None)),
+                    _ => error,
+                })
+            })
+            .await?;
+        listing.files.ok_or_else(|| no_listing(repo))
+    }
+}
+
+fn no_listing(repo: &RepoRef) -> Error {
+    Error::new(ErrorKind::Protocol, "a listing without files").with("repo", repo)
+}

@@ -1,0 +1,226 @@
+//! ModelScope. Facts: `modelscope` §1–§3.
+
+mod listing;
+mod upload;
+mod wire;
+
+use std::ops::Range;
+
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode};
+use url::{Host, Url};
+
+use super::lfs::{self, Found, Locations};
+use super::{Account, Blob, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Http, Patience, Request, UploadBody, retry_after};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
+use crate::secret::{SafeUrl, Token};
+use wire::judge;
+
+/// A client for one ModelScope site.
+pub struct ModelScope {
+    http: Http,
+    endpoint: Url,
+    token: Option<Token>,
+    locations: Locations,
+}
+
+/// The endpoint when none is configured. The international site, `https://www.modelscope.ai`, has accounts and tokens of its own.
+pub const ENDPOINT: &str = "https://modelscope.cn";
+
+impl ModelScope {
+    /// A client for the site at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
+    pub fn new(endpoint_text: &str, token: Option<Token>) -> Result<Self> {
+        let (endpoint, loopback) = endpoint(endpoint_text)?;
+        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default() })
+    }
+
+    /// The address of a repository's page.
+    pub fn page(&self, repo: &RepoRef) -> String {
+        format!("{}/{}/{}", self.endpoint.as_str().trim_end_matches('/'), repo.repo_type.plural(), repo.id)
+    }
+
+    fn url(&self, path: &str) -> Result<SafeUrl> {
+        SafeUrl::join(&self.endpoint, path)
+    }
+
+    /// A call to the site, with token and cookie: the legacy routes want both (facts, modelscope §1.3).
+    fn request(&self, method: Method, url: SafeUrl) -> Result<Request> {
+        let own = url.expose().origin() == self.endpoint.origin();
+        let mut request = Request::new(method, url);
+        if self.endpoint.host_str().is_some_and(|host| host.ends_with(".ai")) {
+            // English error texts (facts, modelscope §1.1)
+            request = request.header(HeaderName::from_static("x-modelscope-accept-language"), HeaderValue::from_static("en_US"));
+        }
+        if own { self.signed(request) } else { Ok(request) }
+    }
+
+    fn signed(&self, request: Request) -> Result<Request> {
+        match &self.token {
+            Some(token) => Ok(request.header(AUTHORIZATION, token.bearer()?).header(COOKIE, token.cookie("m_session_id")?)),
+            None => Ok(request),
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<Request> {
+        self.request(Method::GET, self.url(path)?)
+    }
+
+    /// Whether an upload address is the site's own gateway, which wants the token: the endpoint's host, or `lfs.` or `pre-lfs.` before
+    /// its base (facts, modelscope §1.3).
+    fn trusts(&self, url: &Url) -> bool {
+        if url.scheme() != self.endpoint.scheme() {
+            return false;
+        }
+        match (url.host(), self.endpoint.host()) {
+            (Some(Host::Domain(host)), Some(Host::Domain(own))) => {
+                let base = if own.split('.').count() >= 3 { own.split_once('.').map_or(own, |(_, rest)| rest) } else { own };
+                host == own || host.strip_suffix(base).is_some_and(|label| matches!(label, "lfs." | "pre-lfs."))
+            }
+            (host, own) => host == own,
+        }
+    }
+}
+
+/// `/api/v1/models/alice/bert`
+fn api(repo: &RepoRef) -> String {
+    format!("/api/v1/{}/{}", repo.repo_type.plural(), repo.id)
+}
+
+impl Source for ModelScope {
+    async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
+        if repo.repo_type == RepoType::Space {
+            return Err(Error::new(ErrorKind::Unsupported, "ModelScope studios are not read").with("repo", repo));
+        }
+        let named = |error: Error| error.with("repo", repo);
+        let about: wire::About = self.http.call(self.get(&api(repo))?, Patience::ATTENDED, judge).await.map_err(named)?;
+        let visibility = about.visibility()?;
+        let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
+        let head = self.head(repo, wanted).await.map_err(named)?;
+        Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, is_new: head.commits <= 1 })
+    }
+
+    async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
+        self.list(info).await
+    }
+
+    async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
+        let commit = file.read_at.as_deref().or(manifest.commit.as_deref()).unwrap_or(&manifest.revision);
+        let path = format!("{}/repo?Revision={}&FilePath={}", api(&manifest.repo), encode(commit), encode(file.path.as_str()));
+        let known = if location == Location::Recent { self.locations.get(&path) } else { None };
+        let (mut url, mut found) = match known {
+            Some(found) => (found.url.clone(), Some(found)),
+            None => (self.url(&path)?, None),
+        };
+        for _hop in 0..5 {
+            let own = url.expose().origin() == self.endpoint.origin();
+            let mut request = self.request(Method::GET, url.clone())?;
+            request.headers.extend(lfs::download_headers(&range, file.size)?);
+            let response = self.http.open(&request).await?;
+            match response.status() {
+                status if status.is_redirection() => {
+                    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let target = target.ok_or_else(|| Error::new(ErrorKind::Protocol, "a redirect without a target"))?;
+                    url = SafeUrl::join(url.expose(), target)?;
+                    if own && url.expose().origin() != self.endpoint.origin() {
+                        let place = Found::new(url.clone(), lfs::validator(response.headers()), None);
+                        self.locations.put(path.clone(), place.clone());
+                        found = Some(place);
+                    }
+                }
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
+                _ if own => {
+                    return judge::<serde_json::Value>(&Http::answer_of(response).await)
+                        .and_then(|_| Err(Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")));
+                }
+                status => return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url)),
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))
+    }
+
+    async fn account(&self) -> Result<Account> {
+        if self.token.is_none() {
+            return Err(wire::no_token(&self.endpoint));
+        }
+        let me: wire::Me = self
+            .http
+            .call(self.get("/openapi/v1/users/me")?, Patience::ATTENDED, judge)
+            .await
+            .map_err(|error| if error.kind() == ErrorKind::Unauthorized { wire::bad_token(&self.endpoint) } else { error })?;
+        let name = me.handle().ok_or_else(|| Error::new(ErrorKind::Protocol, "the site does not say whose token it is"))?;
+        // the permission tier of a token cannot be asked for (facts, modelscope §1.3)
+        Ok(Account { name, writable: None, may_write: None, permission: "not published by ModelScope".to_owned() })
+    }
+}
+
+impl Destination for ModelScope {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<RepoInfo> {
+        self.create_repo(repo, visibility, licence).await
+    }
+
+    async fn check_card(&self, _repo: &RepoRef, _card: &str) -> Result<()> {
+        // the site has no such check, and refuses no front matter as far as known (facts, modelscope §6)
+        Ok(())
+    }
+
+    async fn route(&self, _info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {
+        Ok(samples.iter().map(|sample| if upload::is_lfs(&sample.path, sample.size) { Route::Lfs } else { Route::Inline }).collect())
+    }
+
+    async fn negotiate(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {
+        self.batch(info, blobs).await
+    }
+
+    async fn put(&self, request: &Request, body: UploadBody) -> Result<Option<String>> {
+        let answer = self.http.put(request, body).await?;
+        wire::judge_put(&answer).map_err(|error| error.with("url", &request.url))?;
+        Ok(None)
+    }
+
+    async fn complete(&self, ticket: &Ticket, _tags: &[String]) -> Result<()> {
+        match &ticket.verify {
+            Some(request) => self.http.call(request.clone(), Patience::PATIENT, wire::judge_put).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn commit(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
+        self.commit_once(info, commit).await
+    }
+
+    fn limits(&self) -> CommitLimits {
+        // 2,000 actions are the server's limit, 64 objects a batch what the official client sends (facts, modelscope §3.3, §3.4)
+        CommitLimits { actions: 2_000, inline: 64 << 20, negotiate: 64, route: usize::MAX }
+    }
+
+    fn is_surely_lfs(&self, path: &RepoPath, size: u64) -> bool {
+        upload::is_lfs(path, size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sites_own_gateway_gets_the_token() {
+        let trusts = |endpoint: &str, url: &str| ModelScope::new(endpoint, None).unwrap().trusts(&Url::parse(url).unwrap());
+        assert!(trusts("https://modelscope.cn", "https://lfs.modelscope.cn/x"));
+        assert!(trusts("https://www.modelscope.cn", "https://lfs.modelscope.cn/x"));
+        assert!(trusts("https://www.modelscope.ai", "https://pre-lfs.modelscope.ai/x"));
+        assert!(trusts("http://127.0.0.1:1", "http://127.0.0.1:2/x"));
+        assert!(!trusts("https://modelscope.cn", "https://evil-lfs.modelscope.cn/x"));
+        assert!(!trusts("https://modelscope.cn", "https://cdn-lfs-cn-1.modelscope.cn/x"));
+        assert!(!trusts("https://modelscope.cn", "http://lfs.modelscope.cn/x"));
+        assert!(!trusts("https://modelscope.cn", "https://modelscope.cn.evil.example/x"));
+    }
+
+    #[test]
+    fn an_endpoint_in_the_clear_is_loopback_only() {
+        assert!(ModelScope::new("http://127.0.0.1:9", None).is_ok());
+        assert!(ModelScope::new("http://modelscope.cn", None).is_err());
+        assert!(ModelScope::new("https://modelscope.cn/x", None).is_err());
+    }
+}

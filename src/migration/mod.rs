@@ -1,0 +1,227 @@
+//! The story: prepare → start → follow → report; and status, cancel, verify. What a face needs, and nothing that is about a face.
+
+mod resolve;
+mod validate;
+
+use std::time::Duration;
+
+pub use resolve::Wanted;
+pub use validate::{PlatformCheck, Verdict, validate};
+
+use crate::conductor::{self, Survey};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hub::Hub;
+use crate::journal::{Entry, Folder, Glance, Journal};
+use crate::plan::TransferPlan;
+use crate::progress::Progress;
+use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, State};
+use crate::repo::{Digests, Platform};
+use crate::runner::{Local, Runner};
+
+/// How often a follower looks for new events.
+const LOOK: Duration = Duration::from_millis(150);
+/// How long a cancelled conductor may take to look at the destination and report.
+const CANCEL_WAIT: Duration = Duration::from_secs(60);
+
+/// What a migration would do, ready to start.
+pub struct Prepared {
+    /// What would happen.
+    pub plan: TransferPlan,
+    /// What is known of contents by hashing, so that the conductor need not read them again.
+    known: Vec<Digests>,
+}
+
+impl Prepared {
+    /// The job that does it.
+    pub fn job(&self, config: &Config, id: &str, consent: Consent) -> Job {
+        Job {
+            protocol: PROTOCOL,
+            id: id.to_owned(),
+            role: Role::Conductor,
+            request: self.plan.request.clone(),
+            source_commit: self.plan.source_commit.clone(),
+            consent,
+            endpoints: config.endpoints.clone(),
+            known: self.known.clone(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The client for one platform, with its token.
+pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
+    Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()))
+}
+
+/// Looks at both shores and plans. Moves nothing, creates nothing.
+pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
+    let request = resolve::resolve(config, wanted).await?;
+    let journal = Journal::new(&config.home);
+    let mut known = journal.known(&request);
+    let survey = survey(config, &request, &known).await?;
+    known.extend(&survey.learned);
+    Ok(Prepared { plan: survey.plan()?, known })
+}
+
+async fn survey(config: &Config, request: &Request, known: &[Digests]) -> Result<Survey> {
+    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    Survey::new(&source, &destination, request, None, known).await
+}
+
+/// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder.
+///
+/// Fails with `NeedsConfirmation` when the plan has a risk that is not confirmed, and with `Conflict` when another migration writes to
+/// the same destination.
+pub async fn start(config: &Config, prepared: &Prepared, consent: Consent) -> Result<Folder> {
+    prepared.plan.check(consent)?;
+    let journal = Journal::new(&config.home);
+    let _lock = journal.lock()?;
+    if let Some(running) = running(&journal, &prepared.plan.request).await? {
+        return Ok(running);
+    }
+    let job = prepared.job(config, &Journal::new_id(), consent);
+    let folder = journal.create(&job)?;
+    let place = Local.start(&job, &config.tokens(), &folder).await?;
+    folder.set_place(&place)?;
+    Ok(folder)
+}
+
+/// The migration that runs for this request.
+async fn running(journal: &Journal, request: &Request) -> Result<Option<Folder>> {
+    for folder in journal.all() {
+        let (Ok(job), Some(place)) = (folder.job(), folder.place()) else { continue };
+        if job.request.destination != request.destination || !Local.is_alive(&place).await? {
+            continue;
+        }
+        if job.request == *request {
+            return Ok(Some(folder));
+        }
+        return Err(Error::new(ErrorKind::Conflict, "another migration writes to this destination")
+            .with("id", folder.id())
+            .with("destination", &request.destination)
+            .hint_to(format!("follow it with `hf2ms status {0} --follow`, or stop it with `hf2ms cancel {0}`", folder.id())));
+    }
+    Ok(None)
+}
+
+/// Follows a migration to its end, showing each change. Fails with `Interrupted` when the process that carried it is gone.
+pub async fn follow(folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<Report> {
+    let mut progress = Progress::default();
+    let mut tail = folder.tail();
+    loop {
+        // alive first: what it wrote before it died is read after
+        let alive = match folder.place() {
+            Some(place) => Local.is_alive(&place).await?,
+            None => false,
+        };
+        let mut changed = false;
+        tail.read(|event| {
+            progress.apply(event);
+            changed = true;
+        })?;
+        if changed {
+            show(&progress);
+        }
+        if let Some(report) = &progress.report {
+            folder.finish(&progress)?;
+            return Ok(report.clone());
+        }
+        if !alive {
+            return Err(interrupted(folder));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn interrupted(folder: &Folder) -> Error {
+    let words = folder.last_words();
+    let error = Error::new(ErrorKind::Interrupted, "the process that carried the migration is gone").with("id", folder.id());
+    let error = if words.is_empty() { error } else { error.with("said", format!("\"{words}\"")) };
+    error.hint_to("run the same command again: it goes on with what the destination has not got")
+}
+
+/// One migration, with the state it is really in.
+pub async fn status(config: &Config, id: &str) -> Result<(Folder, Entry)> {
+    let folder = Journal::new(&config.home).open(id)?;
+    let entry = look(&folder).await?;
+    Ok((folder, entry))
+}
+
+async fn look(folder: &Folder) -> Result<Entry> {
+    let alive = match folder.place() {
+        Some(place) => Local.is_alive(&place).await?,
+        None => false,
+    };
+    let mut entry = folder.entry()?;
+    if !alive && entry.progress.report.is_none() {
+        entry.progress.state = State::Interrupted;
+    }
+    folder.finish(&entry.progress)?;
+    Ok(entry)
+}
+
+/// The recent migrations, the newest first.
+pub async fn recent(config: &Config, most: usize) -> Result<Vec<Glance>> {
+    let mut glances = Vec::new();
+    for folder in Journal::new(&config.home).all().into_iter().take(most) {
+        glances.push(glance(folder.id(), &look(&folder).await?));
+    }
+    Ok(glances)
+}
+
+/// A migration at a glance.
+pub fn glance(id: &str, entry: &Entry) -> Glance {
+    let progress = &entry.progress;
+    let done = progress.report.as_ref().is_some_and(|report| report.state == State::Verified);
+    Glance {
+        id: id.to_owned(),
+        state: progress.state,
+        source: entry.job.request.source.to_string(),
+        destination: entry.job.request.destination.to_string(),
+        files_done: if done { progress.files } else { progress.files_done },
+        files: progress.files,
+        bytes_done: if done { progress.bytes } else { progress.position() },
+        bytes: progress.bytes,
+        moved: progress.moved,
+        rate: if progress.state.is_final() { None } else { progress.rate() },
+        seconds_left: if progress.state.is_final() { None } else { progress.seconds_left() },
+        started: progress.span.map(|(first, _)| first / 1000),
+    }
+}
+
+/// Cancels a migration and waits for its last word. One that has ended already is only reported.
+pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
+    let folder = Journal::new(&config.home).open(id)?;
+    if let Some(place) = folder.place() {
+        Local.cancel(&place).await?;
+    }
+    let waited = tokio::time::timeout(CANCEL_WAIT, follow(&folder, |_| {})).await;
+    match waited {
+        Ok(Ok(_) | Err(_)) => {}
+        Err(_) => {
+            return Err(Error::new(ErrorKind::Unavailable, "the process that carries does not end").with("id", id));
+        }
+    }
+    let entry = look(&folder).await?;
+    Ok((folder, entry))
+}
+
+/// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
+pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
+    let request = resolve::resolve(config, wanted).await?;
+    verify_request(config, &request, None, deep).await
+}
+
+/// The same for a migration of this machine: against the commit it was made from.
+pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<Report> {
+    let folder = Journal::new(&config.home).open(id)?;
+    let job = folder.job()?;
+    verify_request(config, &job.request, job.source_commit.as_deref(), deep).await
+}
+
+async fn verify_request(config: &Config, request: &Request, commit: Option<&str>, deep: bool) -> Result<Report> {
+    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    let known = Journal::new(&config.home).known(request);
+    conductor::compare(&source, &destination, request, commit, &known, deep).await
+}

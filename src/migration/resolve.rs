@@ -1,0 +1,154 @@
+//! From what a person wrote to a request: which hub is which, which kind of repository, may the token write there.
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hub::{Account, Hub, Source};
+use crate::plan::Selection;
+use crate::protocol::Request;
+use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
+
+/// What a person asked for, word for word.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// SOURCE.
+    pub source: String,
+    /// `--to`.
+    pub to: Option<Platform>,
+    /// `--dest`.
+    pub dest: Option<String>,
+    /// `--repo-type`.
+    pub repo_type: Option<RepoType>,
+    /// `--revision`.
+    pub revision: Option<String>,
+    /// `--include`.
+    pub include: Vec<String>,
+    /// `--exclude`.
+    pub exclude: Vec<String>,
+}
+
+/// The request that is meant. Everything wrong with the words alone is found before a service is asked.
+pub(super) async fn resolve(config: &Config, wanted: &Wanted) -> Result<Request> {
+    let address = Address::parse(&wanted.source, &config.hosts())?;
+    let from = direction(&address, wanted.to)?;
+    let id = match &wanted.dest {
+        Some(dest) => destination_id(dest, from.other())?,
+        None => address.id.clone(),
+    };
+    let revision = revision(&address, wanted.revision.as_deref())?;
+    let named = match (address.repo_type, wanted.repo_type) {
+        (Some(page), Some(flag)) if page != flag && !(page == RepoType::Space && flag == RepoType::Model) => {
+            return Err(Error::usage("the address and --repo-type contradict each other", "leave one of them out")
+                .with("address", page)
+                .with("--repo-type", flag));
+        }
+        (Some(RepoType::Space), Some(RepoType::Model)) => Some(RepoType::Model),
+        (page, flag) => flag.or(page),
+    };
+    if named == Some(RepoType::Space) {
+        return Err(is_space(&address.id));
+    }
+    Selection::new(&wanted.include, &wanted.exclude)?;
+    let (source, destination) = (super::hub(config, from)?, super::hub(config, from.other())?);
+    let (read_as, write_as) = detect(&source, from, &address.id, named).await?;
+    let request = Request {
+        source: RepoRef::new(from, read_as, address.id),
+        revision,
+        destination: RepoRef::new(from.other(), write_as, id),
+        include: wanted.include.clone(),
+        exclude: wanted.exclude.clone(),
+    };
+    may_write(&destination, &request.destination).await?;
+    Ok(request)
+}
+
+/// Which hub is read: by prefix or page, or the one that `--to` is not.
+fn direction(address: &Address, to: Option<Platform>) -> Result<Platform> {
+    match (address.platform, to) {
+        (Some(from), None) => Ok(from),
+        (None, Some(to)) => Ok(to.other()),
+        (Some(from), Some(to)) if from != to => Ok(from),
+        (Some(from), Some(_)) => Err(Error::usage(
+            format!("source and destination are both {}", from.title()),
+            format!("`{from}:` says where the repository is and --to where it shall go; use --to {}", from.other()),
+        )),
+        (None, None) => Err(Error::usage(
+            "the direction is not clear",
+            format!("say where it shall go with --to ms or --to hf, or where it is with hf:{0} or ms:{0}", address.id),
+        )),
+    }
+}
+
+/// `--dest` names the other hub or none.
+fn destination_id(dest: &str, to: Platform) -> Result<RepoId> {
+    let address = Address::parse(dest, &[]).map_err(|error| error.with("--dest", format!("`{dest}`")))?;
+    if address.platform.is_some_and(|platform| platform != to) {
+        return Err(Error::usage("--dest names the hub that is read", format!("the destination is on {}", to.title())));
+    }
+    if address.revision.is_some() {
+        return Err(Error::usage("--dest takes no revision", format!("hf2ms writes to the branch `{}`", to.default_branch())));
+    }
+    Ok(address.id)
+}
+
+fn revision(address: &Address, flag: Option<&str>) -> Result<Option<String>> {
+    match (&address.revision, flag) {
+        (Some(at), Some(flag)) if at != flag => {
+            Err(Error::usage("two revisions are named", "leave out `@REV` or --revision").with("source", at).with("--revision", flag))
+        }
+        (at, flag) => Ok(at.clone().or_else(|| flag.map(str::to_owned))),
+    }
+}
+
+/// Finds out which kind of repository has this name. A named kind is looked for alone; a model that is not there may be a Space, which
+/// is then read as it is and written as a model.
+async fn detect(source: &Hub, platform: Platform, id: &RepoId, named: Option<RepoType>) -> Result<(RepoType, RepoType)> {
+    let exists = async |repo_type| match source.info(&RepoRef::new(platform, repo_type, id.clone()), None).await {
+        Ok(_) => Ok(Ok(())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let spaces = platform == Platform::HuggingFace;
+    match named {
+        Some(RepoType::Model) => match exists(RepoType::Model).await? {
+            Ok(()) => Ok((RepoType::Model, RepoType::Model)),
+            Err(_) if spaces && exists(RepoType::Space).await?.is_ok() => Ok((RepoType::Space, RepoType::Model)),
+            Err(error) => Err(error),
+        },
+        Some(other) => exists(other).await?.map(|()| (other, other)),
+        None => {
+            let (model, dataset) = tokio::join!(exists(RepoType::Model), exists(RepoType::Dataset));
+            match (model?, dataset?) {
+                (Ok(()), Ok(())) => Err(Error::usage("both a model and a dataset have this name", "say which one with --repo-type model or --repo-type dataset")
+                    .with("source", format!("{platform}:{id}"))),
+                (Ok(()), Err(_)) => Ok((RepoType::Model, RepoType::Model)),
+                (Err(_), Ok(())) => Ok((RepoType::Dataset, RepoType::Dataset)),
+                (Err(_), Err(_)) if spaces && exists(RepoType::Space).await?.is_ok() => Err(is_space(id)),
+                (Err(error), Err(_)) => Err(error),
+            }
+        }
+    }
+}
+
+fn is_space(id: &RepoId) -> Error {
+    Error::new(ErrorKind::Unsupported, "the source is a Space, and Spaces are not migrated")
+        .with("source", id)
+        .hint_to("an app does not run on the other hub as it is; to copy its files as a model, pass --repo-type model")
+}
+
+/// Refuses early, when the hub says that the token may not write there; where it does not say, the first write tells.
+async fn may_write(destination: &Hub, repo: &RepoRef) -> Result<Account> {
+    let account = destination.account().await.map_err(|error| error.during("destination"))?;
+    let title = repo.platform.title();
+    if account.may_write == Some(false) {
+        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may only read"))
+            .with("account", &account.name)
+            .with("permission", &account.permission)
+            .hint_to("make a token that may write, and set it instead"));
+    }
+    if let Some(writable) = account.writable.as_ref().filter(|writable| !writable.iter().any(|name| name == repo.id.namespace())) {
+        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may not write to `{}`", repo.id.namespace()))
+            .with("account", &account.name)
+            .hint_to(format!("it may write to: {}; choose one with --dest NAMESPACE/{}", writable.join(", "), repo.id.name())));
+    }
+    Ok(account)
+}

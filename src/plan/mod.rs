@@ -1,0 +1,317 @@
+//! Two manifests, the card and the request become a [`TransferPlan`]: what happens with every file, and why. Pure: no I/O.
+
+mod decide;
+mod rules;
+mod select;
+
+use serde::{Deserialize, Serialize};
+
+pub use decide::{Decision, Item, LeftOut};
+pub use select::Selection;
+
+use crate::card::Rewrite;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{Consent, Request};
+use crate::repo::{Digests, FileEntry, Manifest, RepoPath, Sha256, Visibility};
+
+/// The source's card, read.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Its bytes at the source.
+    pub original: Vec<u8>,
+    /// What the destination needs changed in it.
+    pub rewrite: Rewrite,
+}
+
+impl Card {
+    /// What shall lie at the destination.
+    pub fn wanted(&self) -> &[u8] {
+        self.rewrite.bytes.as_deref().unwrap_or(&self.original)
+    }
+}
+
+/// The destination as it was found.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    /// Its listing.
+    pub manifest: Manifest,
+    /// Whether it holds nothing but what the hub put there itself.
+    pub is_new: bool,
+}
+
+/// All that a plan is made of.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// What was asked for.
+    pub request: &'a Request,
+    /// The source, pinned. Digests learned by reading are in it.
+    pub source: &'a Manifest,
+    /// The destination, if it exists.
+    pub destination: Option<&'a Existing>,
+    /// The source's card, if it has one and it is selected.
+    pub card: Option<&'a Card>,
+    /// What the user should know beforehand.
+    pub warnings: Vec<String>,
+}
+
+/// Something that only the user may allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "risk", rename_all = "snake_case")]
+pub enum Risk {
+    /// Files at the destination that differ will be replaced.
+    Overwrite {
+        /// How many.
+        files: u64,
+        /// The first of them.
+        first: Vec<RepoPath>,
+    },
+    /// Files that the destination takes in no form.
+    LeftOut {
+        /// How many.
+        files: u64,
+        /// The first of them.
+        first: Vec<RepoPath>,
+    },
+    /// Who could not read the source will be able to read the copy.
+    LoosenedVisibility {
+        /// The source's.
+        from: Visibility,
+        /// The destination's.
+        to: Visibility,
+    },
+}
+
+impl Risk {
+    /// One line for a person.
+    pub fn describe(&self) -> String {
+        let some = |first: &[RepoPath], files: u64| {
+            let names: Vec<_> = first.iter().take(3).map(RepoPath::as_str).collect();
+            let more = files.saturating_sub(names.len() as u64);
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{}{rest}", names.join(", "))
+        };
+        match self {
+            Self::Overwrite { files, first } => format!("overwrites {files} files that differ at the destination: {}", some(first, *files)),
+            Self::LeftOut { files, first } => format!("leaves out {files} files that the destination refuses: {}", some(first, *files)),
+            Self::LoosenedVisibility { from, to } => {
+                format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
+            }
+        }
+    }
+
+    /// Whether this consent covers it.
+    pub fn is_covered_by(&self, consent: Consent) -> bool {
+        match self {
+            Self::Overwrite { .. } | Self::LeftOut { .. } => consent.risks,
+            Self::LoosenedVisibility { .. } => consent.loosened_visibility,
+        }
+    }
+}
+
+/// The word for it in messages.
+pub fn word(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "public",
+        Visibility::Gated => "gated",
+        Visibility::Internal => "internal",
+        Visibility::Private => "private",
+    }
+}
+
+/// What will happen. The same inputs give the same plan and the same id.
+#[derive(Clone, Debug, Serialize)]
+pub struct TransferPlan {
+    /// Hash of request, source commit, destination head and visibility, and risks.
+    pub plan_id: String,
+    /// The request it answers.
+    pub request: Request,
+    /// The source's commit.
+    pub source_commit: Option<String>,
+    /// Who may read the source.
+    pub source_visibility: Visibility,
+    /// The destination's head; `None` when it does not exist or is empty.
+    pub destination_head: Option<String>,
+    /// Whether it must be created.
+    pub create: bool,
+    /// Who may read the destination, as it is or as it will be created.
+    pub destination_visibility: Visibility,
+    /// Counts and sizes.
+    pub totals: Totals,
+    /// What only the user may allow.
+    pub risks: Vec<Risk>,
+    /// What will be different at the destination on purpose.
+    pub changes: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Every file, in the order of the paths.
+    pub items: Vec<Item>,
+    /// Files that only the destination has. They stay.
+    pub extra: Vec<RepoPath>,
+}
+
+/// Counts and sizes of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Files that shall be at the destination.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files to copy. The destination may turn out to have some of their contents.
+    pub copy: u64,
+    /// Their bytes.
+    pub copy_bytes: u64,
+    /// Files that are there already.
+    pub present: u64,
+    /// Their bytes.
+    pub present_bytes: u64,
+    /// Files left out.
+    pub left_out: u64,
+}
+
+impl TransferPlan {
+    /// Makes the plan.
+    ///
+    /// Fails with `Unsupported` when the destination could not hold or not list the result, and with `Usage` when nothing is selected.
+    pub fn new(inputs: &Inputs<'_>, selection: &Selection) -> Result<Self> {
+        let Inputs { request, source, destination, card, warnings } = inputs;
+        let existing = destination.map(|existing| &existing.manifest);
+        let mut changes = Vec::new();
+        let items: Vec<Item> = source
+            .files
+            .iter()
+            .map(|file| decide::decide(file, existing, *card, selection, request.destination.platform))
+            .collect();
+        if items.iter().any(|item| item.decision == Decision::LeftOut(LeftOut::HubOwned)) {
+            changes.push(".gitattributes: not copied, each hub keeps its own".to_owned());
+        }
+        changes.extend(card.iter().flat_map(|card| card.rewrite.changes.iter().map(ToString::to_string)));
+        if !source.files.is_empty() && items.iter().all(|item| item.decision == Decision::LeftOut(LeftOut::NotSelected)) {
+            return Err(Error::usage("no file of the source is selected", "check the globs of --include and --exclude")
+                .with("files", source.files.len()));
+        }
+        rules::holds(&request.destination, &items)?;
+        let visibility = match destination {
+            Some(existing) => existing.manifest.visibility,
+            None if source.visibility.is_open() => Visibility::Public,
+            None => Visibility::Private,
+        };
+        let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
+        let mut plan = Self {
+            plan_id: String::new(),
+            request: (*request).clone(),
+            source_commit: source.commit.clone(),
+            source_visibility: source.visibility,
+            destination_head: existing.and_then(|existing| existing.commit.clone()),
+            create: destination.is_none(),
+            destination_visibility: visibility,
+            totals: totals(&items),
+            risks: risks(&items, source.visibility, visibility, destination.is_some_and(|existing| existing.is_new)),
+            changes,
+            warnings: warnings.clone(),
+            items,
+            extra,
+        };
+        plan.plan_id = plan.hash()?;
+        Ok(plan)
+    }
+
+    /// The risks that this consent leaves open.
+    pub fn uncovered(&self, consent: Consent) -> Vec<&Risk> {
+        self.risks.iter().filter(|risk| !risk.is_covered_by(consent)).collect()
+    }
+
+    /// Refuses a plan with a risk that the user has not confirmed.
+    pub fn check(&self, consent: Consent) -> Result<()> {
+        let open = self.uncovered(consent);
+        let Some(first) = open.first() else { return Ok(()) };
+        let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
+        let what: Vec<_> = open.iter().map(|risk| risk.describe()).collect();
+        let hint = match (loosened, open.len() > 1 || !matches!(first, Risk::LoosenedVisibility { .. })) {
+            (true, true) => "pass --yes and --loosen-visibility to allow both",
+            (true, false) => "make the destination private, name another one with --dest, or pass --loosen-visibility to publish the files",
+            _ => "look at it with --dry-run; pass --yes to allow it",
+        };
+        Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).hint_to(hint))
+    }
+
+    /// The items to copy.
+    pub fn copies(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| matches!(item.decision, Decision::Copy { .. }))
+    }
+
+    /// The files that shall be at the destination.
+    pub fn wanted(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| !matches!(item.decision, Decision::LeftOut(_)))
+    }
+
+    fn hash(&self) -> Result<String> {
+        let parts = (&self.request, &self.source_commit, &self.destination_head, self.destination_visibility, &self.risks);
+        let text = serde_json::to_vec(&parts).map_err(|error| Error::new(ErrorKind::Local, "no plan id").because(error))?;
+        Ok(format!("plan-{}", &Sha256::of(&text).to_string()[..16]))
+    }
+}
+
+fn extra(existing: &Manifest, source: &Manifest) -> Vec<RepoPath> {
+    let only_there = |file: &&FileEntry| source.file(&file.path).is_none() && !file.path.is_git_attributes();
+    existing.files.iter().filter(only_there).map(|file| file.path.clone()).collect()
+}
+
+fn totals(items: &[Item]) -> Totals {
+    let mut totals = Totals::default();
+    for item in items {
+        match item.decision {
+            Decision::LeftOut(_) => totals.left_out += 1,
+            Decision::Copy { .. } => {
+                totals.copy += 1;
+                totals.copy_bytes += item.file.size;
+            }
+            Decision::AlreadyThere => {
+                totals.present += 1;
+                totals.present_bytes += item.file.size;
+            }
+        }
+    }
+    totals.files = totals.copy + totals.present;
+    totals.bytes = totals.copy_bytes + totals.present_bytes;
+    totals
+}
+
+/// How many paths a risk names.
+const NAMED: usize = 20;
+
+fn risks(items: &[Item], from: Visibility, to: Visibility, is_new: bool) -> Vec<Risk> {
+    let named = |paths: Vec<&RepoPath>| (paths.len() as u64, paths.into_iter().take(NAMED).cloned().collect());
+    let replaced: Vec<_> = items.iter().filter(|item| item.decision == Decision::Copy { replaces: true }).map(|item| &item.file.path).collect();
+    let refused: Vec<_> =
+        items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_)))).map(|item| &item.file.path).collect();
+    let mut risks = Vec::new();
+    // what the hub itself put into a fresh repository is nobody's work
+    if !replaced.is_empty() && !is_new {
+        let (files, first) = named(replaced);
+        risks.push(Risk::Overwrite { files, first });
+    }
+    if !refused.is_empty() {
+        let (files, first) = named(refused);
+        risks.push(Risk::LeftOut { files, first });
+    }
+    if from.is_loosened_by(to) {
+        risks.push(Risk::LoosenedVisibility { from, to });
+    }
+    risks
+}
+
+/// Fills in what is known of contents from pairs of digests found earlier by hashing.
+pub fn apply_known(manifest: &mut Manifest, known: &[Digests]) {
+    let by_git: std::collections::HashMap<_, _> = known.iter().filter_map(|pair| Some((pair.git_sha1?, *pair))).collect();
+    let by_sha256: std::collections::HashMap<_, _> = known.iter().filter_map(|pair| Some((pair.sha256?, *pair))).collect();
+    for file in &mut manifest.files {
+        let git = file.digests.git_sha1.and_then(|digest| by_git.get(&digest));
+        let pair = git.or_else(|| file.digests.sha256.and_then(|digest| by_sha256.get(&digest)));
+        if let Some(pair) = pair {
+            file.digests = file.digests.or(*pair);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

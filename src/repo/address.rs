@@ -1,0 +1,125 @@
+//! A repository as a person writes it: `ns/name`, `hf:ns/name@rev`, or the address of its web page.
+
+use url::Url;
+
+use super::{Platform, RepoId, RepoType};
+use crate::error::{Error, Result};
+
+/// What a SOURCE says of a repository. What it does not say is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The hub, by prefix or host.
+    pub platform: Option<Platform>,
+    /// The kind, by the page's path.
+    pub repo_type: Option<RepoType>,
+    /// The name.
+    pub id: RepoId,
+    /// After `@`, or `/tree/` in a page's path.
+    pub revision: Option<String>,
+}
+
+impl Address {
+    /// Reads an address. `hosts` are further hosts that stand for a hub, for endpoints of one's own.
+    ///
+    /// Fails with `Usage` naming what is wrong.
+    pub fn parse(text: &str, hosts: &[(String, Platform)]) -> Result<Self> {
+        if text.contains("://") {
+            return Self::from_page(text, hosts);
+        }
+        let (platform, rest) = match text.split_once(':') {
+            Some((prefix, rest)) => (Some(prefix.parse::<Platform>().map_err(|error| error.with("source", text))?), rest),
+            None => (None, text),
+        };
+        let (id, revision) = match rest.split_once('@') {
+            Some((id, revision)) => (id, Some(revision_of(revision)?)),
+            None => (rest, None),
+        };
+        Ok(Self { platform, repo_type: None, id: id.parse()?, revision })
+    }
+
+    fn from_page(text: &str, hosts: &[(String, Platform)]) -> Result<Self> {
+        let refuse = |why: &'static str| {
+            Error::usage(why, "use `ns/name`, `hf:ns/name`, `ms:ns/name`, or the address of the repository's page").with("source", text)
+        };
+        let (page, at) = match text.rsplit_once('@') {
+            Some((page, revision)) if !revision.contains('/') => (page, Some(revision_of(revision)?)),
+            _ => (text, None),
+        };
+        let url = Url::parse(page).map_err(|_| refuse("not an address"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::usage("the address holds a user name or token", "take it out; tokens come from the environment"));
+        }
+        let host = crate::secret::host_of(&url);
+        let platform = platform_of(&host, hosts).ok_or_else(|| refuse("not an address of Hugging Face or ModelScope"))?;
+        let segments: Vec<_> = url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty()).collect();
+        let (repo_type, rest) = match segments.split_first() {
+            Some((&"models", rest)) => (RepoType::Model, rest),
+            Some((&"datasets", rest)) => (RepoType::Dataset, rest),
+            Some((&("spaces" | "studios"), rest)) => (RepoType::Space, rest),
+            _ if platform == Platform::HuggingFace => (RepoType::Model, segments.as_slice()),
+            _ => return Err(refuse("not the page of a repository")),
+        };
+        let [namespace, name, more @ ..] = rest else { return Err(refuse("not the page of a repository")) };
+        let revision = match more {
+            ["tree" | "blob" | "resolve", revision, ..] => Some(decoded(revision)),
+            _ => None,
+        };
+        let id = format!("{namespace}/{name}").parse::<RepoId>()?;
+        Ok(Self { platform: Some(platform), repo_type: Some(repo_type), id, revision: at.or(revision) })
+    }
+}
+
+fn platform_of(host: &str, hosts: &[(String, Platform)]) -> Option<Platform> {
+    match host.trim_start_matches("www.") {
+        "huggingface.co" | "hf.co" => Some(Platform::HuggingFace),
+        "modelscope.cn" | "modelscope.ai" => Some(Platform::ModelScope),
+        _ => hosts.iter().find(|(known, _)| known == host).map(|(_, platform)| *platform),
+    }
+}
+
+fn revision_of(text: &str) -> Result<String> {
+    if text.is_empty() || text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(Error::usage("no revision after `@`", "name a branch, a tag or a commit, like `alice/bert@main`"));
+    }
+    Ok(text.to_owned())
+}
+
+fn decoded(segment: &str) -> String {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<(Option<Platform>, Option<RepoType>, String, Option<String>)> {
+        let address = Address::parse(text, &[("127.0.0.1:9".to_owned(), Platform::ModelScope)])?;
+        Ok((address.platform, address.repo_type, address.id.to_string(), address.revision))
+    }
+
+    #[test]
+    fn prefixes_names_and_pages_are_read() {
+        use Platform::{HuggingFace, ModelScope};
+        let some = |text: &str| Some(text.to_owned());
+        let name = || "alice/bert".to_owned();
+        assert_eq!(parse("alice/bert").unwrap(), (None, None, name(), None));
+        assert_eq!(parse("hf:alice/bert@v1").unwrap(), (Some(HuggingFace), None, name(), some("v1")));
+        assert_eq!(parse("modelscope:alice/bert").unwrap(), (Some(ModelScope), None, name(), None));
+        assert_eq!(parse("https://huggingface.co/alice/bert").unwrap(), (Some(HuggingFace), Some(RepoType::Model), name(), None));
+        assert_eq!(
+            parse("https://huggingface.co/datasets/alice/bert/tree/refs%2Fpr%2F1").unwrap(),
+            (Some(HuggingFace), Some(RepoType::Dataset), name(), some("refs/pr/1"))
+        );
+        assert_eq!(parse("https://www.modelscope.cn/models/alice/bert/files").unwrap(), (Some(ModelScope), Some(RepoType::Model), name(), None));
+        assert_eq!(parse("http://127.0.0.1:9/datasets/alice/bert").unwrap().1, Some(RepoType::Dataset));
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        for text in ["bert", "gh:alice/bert", "https://example.com/alice/bert", "https://huggingface.co/alice", "hf:alice/bert@", "https://u:p@huggingface.co/a/b"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Usage, "{text}: {error}");
+        }
+        assert!(!parse("https://u:p@huggingface.co/a/b").unwrap_err().to_string().contains("u:p"));
+    }
+}

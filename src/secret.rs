@@ -1,0 +1,181 @@
+//! What must not be printed: access tokens, and the query of a signed URL.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::repo::Platform;
+
+/// An access token. Prints as `Token(****)`; only [`Token::bearer`] and [`Token::cookie`] give the text away, marked as sensitive,
+/// and [`Token::expose_to_child`] to the pipe of a process that carries.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token as found in the environment or a file, without surrounding white space.
+    ///
+    /// Fails with `Usage` when it is empty or could not go into a header.
+    pub fn new(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Err(Error::usage(
+                "the token is empty or holds characters that no token has",
+                "copy the token again from the page where it was made",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The value of an `Authorization` header.
+    pub fn bearer(&self) -> Result<HeaderValue> {
+        self.header("Bearer ")
+    }
+
+    /// The value of a `Cookie` header that carries the token under `name`.
+    pub fn cookie(&self, name: &str) -> Result<HeaderValue> {
+        self.header(&format!("{name}="))
+    }
+
+    /// The text, for the standard input of the process that carries, and for nothing else.
+    pub fn expose_to_child(&self) -> &str {
+        &self.0
+    }
+
+    fn header(&self, prefix: &str) -> Result<HeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("{prefix}{}", self.0))
+            .map_err(|_| Error::new(ErrorKind::Usage, "the token does not go into a header"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(****)")
+    }
+}
+
+/// The tokens of one process.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    /// Hugging Face's.
+    pub hf: Option<Token>,
+    /// ModelScope's.
+    pub ms: Option<Token>,
+}
+
+impl Tokens {
+    /// The token of one platform.
+    pub fn of(&self, platform: Platform) -> Option<&Token> {
+        match platform {
+            Platform::HuggingFace => self.hf.as_ref(),
+            Platform::ModelScope => self.ms.as_ref(),
+        }
+    }
+
+    /// The first line on the standard input of a process that carries.
+    pub fn to_line(&self) -> String {
+        let text = |token: &Option<Token>| token.as_ref().map(Token::expose_to_child).map(str::to_owned);
+        serde_json::json!({ "hf": text(&self.hf), "ms": text(&self.ms) }).to_string()
+    }
+
+    /// Reads that line. Fails with `Usage`; the line is not repeated in the error.
+    pub fn from_line(line: &str) -> Result<Self> {
+        let shape = "the first line of standard input is `{\"hf\":TOKEN,\"ms\":TOKEN}`, either of them may be null";
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).map_err(|_| Error::usage("the line with the tokens is no JSON object", shape))?;
+        if let Some(other) = object.keys().find(|key| !matches!(key.as_str(), "hf" | "ms")) {
+            return Err(Error::usage("the line with the tokens names something else", shape).with("key-length", other.len()));
+        }
+        let token = |key: &str| object.get(key).and_then(|value| value.as_str()).filter(|text| !text.trim().is_empty()).map(Token::new).transpose();
+        Ok(Self { hf: token("hf")?, ms: token("ms")? })
+    }
+}
+
+/// Whether a text is an access token of one of the three platforms, judged by its shape: `hf_…`, `ms-<uuid>`, `ak-…`, `as-…`.
+pub fn looks_like_token(text: &str) -> bool {
+    let alphanumeric = |tail: &str, least: usize| tail.len() >= least && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if let Some(tail) = text.strip_prefix("hf_") {
+        return alphanumeric(tail, 16);
+    }
+    if let Some(tail) = text.strip_prefix("ms-") {
+        return tail.len() >= 32 && tail.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    }
+    text.strip_prefix("ak-").or_else(|| text.strip_prefix("as-")).is_some_and(|tail| alphanumeric(tail, 16))
+}
+
+/// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SafeUrl(Url);
+
+impl SafeUrl {
+    /// Takes an absolute URL.
+    pub fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// Parses a URL that a service gave, absolute or relative to `base`.
+    ///
+    /// Fails with `Protocol`; the text is not repeated in the error.
+    pub fn join(base: &Url, text: &str) -> Result<Self> {
+        base.join(text).map(Self).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "the service gave a URL that is none").with("host", host_of(base)).because(error)
+        })
+    }
+
+    /// The whole URL, for the request itself.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Host and port of a URL.
+pub fn host_of(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+impl fmt::Display for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.0.scheme(), host_of(&self.0), self.0.path())?;
+        if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SafeUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_never_prints() {
+        let token = Token::new(" hf_abcdefghijklmnop\n").unwrap();
+        assert_eq!(format!("{token:?}"), "Token(****)");
+        assert_eq!(format!("{:?}", token.bearer().unwrap()), "Sensitive");
+    }
+
+    #[test]
+    fn a_signed_url_shows_no_query_and_no_user() {
+        let url = SafeUrl::new(Url::parse("https://user:pass@cdn.example/a/b?auth_key=1-2").unwrap());
+        assert_eq!(url.to_string(), "https://cdn.example/a/b?…");
+    }
+
+    #[test]
+    fn tokens_are_told_from_repository_names() {
+        assert!(looks_like_token("hf_abcdefghijklmnopQRST"));
+        assert!(looks_like_token("ms-01234567-89ab-cdef-0123-456789abcdef"));
+        assert!(looks_like_token("ak-abcdefghijklmnopqrst"));
+        assert!(!looks_like_token("hf_model/bert"));
+        assert!(!looks_like_token("ms-swift"));
+    }
+}

@@ -1,0 +1,206 @@
+//! Carries one file: source stream → hash → destination, with the digest as the gate.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+
+use super::parts::{Part, PartBuffer, Step};
+use super::{Flight, Reader, Worker};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::hub::{Destination, Source};
+use crate::http::{Request, UploadSender, upload_body};
+use crate::repo::{Digests, FileEntry, Hasher};
+
+/// A single PUT keeps this much back until the digest of the whole file is known to be right.
+const WITHHELD: usize = 1 << 20;
+/// Chunks between reading and sending.
+pub(super) const DEPTH: usize = 4;
+
+/// Compares what was hashed with what the source says of the file.
+///
+/// Fails with `Corrupted`, to be tried again: a byte that flipped on the way does not flip twice.
+pub(super) fn check(file: &FileEntry, found: Digests) -> Result<Digests> {
+    if found.same(&file.digests) == Some(false) {
+        let expected = file.digests.sha256.map(|digest| digest.to_string()).or(file.digests.git_sha1.map(|digest| digest.to_string()));
+        let got = match file.digests.sha256 {
+            Some(_) => found.sha256.map(|digest| digest.to_string()),
+            None => found.git_sha1.map(|digest| digest.to_string()),
+        };
+        return Err(Error::new(ErrorKind::Corrupted, "the bytes do not match the source's digest")
+            .with("file", &file.path)
+            .with("expected", expected.unwrap_or_default())
+            .with("got", got.unwrap_or_default())
+            .retry(Retry::Later(None)));
+    }
+    Ok(found)
+}
+
+impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
+    /// One PUT of the whole file, its last MiB withheld until everything before and in it is proven.
+    pub(super) async fn carry_whole(&self, file: &FileEntry, request: &Request, flight: &Flight) -> Result<Digests> {
+        let _stream = self.stream().await?;
+        let (sender, body) = upload_body(file.size, DEPTH);
+        let (pumped, put) = tokio::join!(self.pump(file, sender, flight), self.destination.put(request, body));
+        // a refusal of the destination is why the pump's other end was gone
+        match (pumped, put) {
+            (Ok(Some(digests)), Ok(_)) => Ok(digests),
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+            (Ok(None), Ok(_)) => Err(Error::new(ErrorKind::Protocol, "the destination answered before it had the file").retry(Retry::Later(None))),
+        }
+    }
+
+    /// Reads, hashes and hands over. `None` when the destination stopped taking.
+    async fn pump(&self, file: &FileEntry, sender: UploadSender, flight: &Flight) -> Result<Option<Digests>> {
+        let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, 0..file.size);
+        let mut hasher = Hasher::new(file.size);
+        let mut tail = Tail::default();
+        loop {
+            match reader.next().await {
+                Ok(Some(chunk)) => {
+                    hasher.update(&chunk);
+                    tail.push(chunk);
+                    while let Some(chunk) = tail.release() {
+                        let length = chunk.len() as u64;
+                        if !sender.send(chunk).await {
+                            return Ok(None);
+                        }
+                        flight.moved(length);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    sender.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        let digests = match check(file, hasher.finish()) {
+            Ok(digests) => digests,
+            Err(error) => {
+                sender.abort().await;
+                return Err(error);
+            }
+        };
+        for chunk in tail.chunks {
+            let length = chunk.len() as u64;
+            if !sender.send(chunk).await {
+                return Ok(None);
+            }
+            flight.moved(length);
+        }
+        Ok(Some(digests))
+    }
+
+    /// A multipart upload. Parts go up in parallel, each from its own ranged read; the whole file is hashed in order. A part ahead of
+    /// the hash is held whole, so parts in flight are one plus what fits into memory. Returns the parts' tags; the caller completes the
+    /// upload with them, which it never comes to when the digest is wrong.
+    pub(super) async fn carry_parts(
+        self: &Arc<Self>,
+        file: &FileEntry,
+        part_size: u64,
+        requests: &[Request],
+        flight: &Arc<Flight>,
+    ) -> Result<(Digests, Vec<String>)> {
+        let mut flying = JoinSet::new();
+        let mut hasher = Hasher::new(file.size);
+        let mut ahead: VecDeque<Arc<PartBuffer>> = VecDeque::new();
+        let mut tags = Vec::with_capacity(requests.len());
+        let mut launched = 0;
+        while tags.len() < requests.len() {
+            let head = ahead.front().cloned();
+            let hash = async {
+                match &head {
+                    Some(part) => hash_part(part, &mut hasher).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::pin!(hash);
+            // while one part is hashed, others start as they fit
+            let tag = loop {
+                let may_launch = launched < requests.len();
+                tokio::select! {
+                    biased;
+                    Some(ended) = flying.join_next(), if !flying.is_empty() => {
+                        ended.map_err(|error| Error::new(ErrorKind::Local, "a part died").because(error)).flatten()?;
+                    }
+                    memory = self.room_for_part(part_size, ahead.is_empty()), if may_launch => {
+                        let buffer = Arc::new(PartBuffer::new(memory?));
+                        let start = launched as u64 * part_size;
+                        let range = start..(start + part_size).min(file.size);
+                        let part = Part { range, request: requests[launched].clone(), buffer: buffer.clone() };
+                        flying.spawn(self.clone().carry_part(file.clone(), part, flight.clone()));
+                        launched += 1;
+                        let was_empty = ahead.is_empty();
+                        ahead.push_back(buffer);
+                        if was_empty {
+                            break None;
+                        }
+                    }
+                    tag = &mut hash => break Some(tag),
+                }
+            };
+            if let Some(tag) = tag {
+                tags.push(tag);
+                ahead.pop_front();
+            }
+        }
+        check(file, hasher.finish()).map(|digests| (digests, tags))
+    }
+
+    /// Waits until a part may start: at once when nothing is ahead of the hash, else when the part fits into memory as a whole.
+    async fn room_for_part(&self, part_size: u64, is_head: bool) -> Result<Option<OwnedSemaphorePermit>> {
+        if is_head {
+            return Ok(None);
+        }
+        match u32::try_from(part_size.div_ceil(1024)) {
+            Ok(kib) if part_size <= self.memory_total => {
+                let permit = self.memory.clone().acquire_many_owned(kib).await;
+                permit.map(Some).map_err(|error| Error::new(ErrorKind::Local, "no memory budget").because(error))
+            }
+            // never fits: this part starts when it is the next to be hashed
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+/// Hashes one part to its end and gives its tag. When the part starts over, so does its share of the hash: the digest is always that of
+/// the bytes that were stored.
+async fn hash_part(part: &PartBuffer, hasher: &mut Hasher) -> String {
+    let start = hasher.clone();
+    let mut attempt = 0;
+    loop {
+        match part.next(&mut attempt).await {
+            Step::Chunk(chunk) => hasher.update(&chunk),
+            Step::Again => *hasher = start.clone(),
+            Step::Done(tag) => return tag,
+        }
+        tokio::task::coop::consume_budget().await;
+    }
+}
+
+/// The end of a stream, kept back.
+#[derive(Default)]
+struct Tail {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Tail {
+    fn push(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len();
+        self.chunks.push_back(chunk);
+    }
+
+    /// A chunk that may go because enough is kept without it.
+    fn release(&mut self) -> Option<Bytes> {
+        let first = self.chunks.front()?.len();
+        if self.bytes - first < WITHHELD {
+            return None;
+        }
+        self.bytes -= first;
+        self.chunks.pop_front()
+    }
+}

@@ -1,0 +1,93 @@
+//! Counts what moves, for progress and the report.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::protocol::InFlight;
+use crate::repo::RepoPath;
+
+/// Shared counters of one process.
+#[derive(Debug, Default)]
+pub struct Meter {
+    moved: AtomicU64,
+    files_done: AtomicU64,
+    bytes_done: AtomicU64,
+    next: AtomicU64,
+    flying: Mutex<BTreeMap<u64, Arc<Track>>>,
+}
+
+#[derive(Debug)]
+struct Track {
+    path: RepoPath,
+    size: u64,
+    done: AtomicU64,
+}
+
+/// A file that moves; gone from the list when dropped. What a broken try moved is still counted as moved, but not as progress.
+#[derive(Debug)]
+pub struct Flight {
+    meter: Arc<Meter>,
+    key: u64,
+    track: Arc<Track>,
+}
+
+impl Meter {
+    /// A file starts to move.
+    pub fn takes_off(self: &Arc<Self>, path: &RepoPath, size: u64) -> Flight {
+        let key = self.next.fetch_add(1, Ordering::Relaxed);
+        let track = Arc::new(Track { path: path.clone(), size, done: AtomicU64::new(0) });
+        self.flying.lock().unwrap_or_else(PoisonError::into_inner).insert(key, track.clone());
+        Flight { meter: self.clone(), key, track }
+    }
+
+    /// A file is done, moved or not.
+    pub fn file_done(&self, size: u64) {
+        self.files_done.fetch_add(1, Ordering::Relaxed);
+        self.bytes_done.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// Bytes sent to the destination, those of broken tries included.
+    pub fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Files done, and their bytes.
+    pub fn done(&self) -> (u64, u64) {
+        (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
+    }
+
+    /// The first few files in flight, the longest flying first.
+    pub fn in_flight(&self, most: usize) -> Vec<InFlight> {
+        let flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
+        flying
+            .values()
+            .take(most)
+            .map(|track| InFlight { path: track.path.clone(), size: track.size, done: track.done.load(Ordering::Relaxed) })
+            .collect()
+    }
+
+    /// Counts bytes that travel inside a commit.
+    pub fn moved_inline(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Flight {
+    /// More bytes were handed to the destination.
+    pub fn moved(&self, bytes: u64) {
+        self.track.done.fetch_add(bytes, Ordering::Relaxed);
+        self.meter.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A piece starts over.
+    pub fn back(&self, bytes: u64) {
+        self.track.done.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.meter.flying.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

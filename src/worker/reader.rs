@@ -1,0 +1,162 @@
+//! A download that continues by itself.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::hub::{Location, Opened, Source};
+use crate::http::{Backoff, IDLE_TIMEOUT, Patience, transport};
+use crate::repo::{FileEntry, Manifest};
+
+/// Reads a range of a file, chunk by chunk. When the connection breaks it asks the hub for the rest against the same validator; a
+/// server that ignores the range is read from the start and what is known already is skipped.
+///
+/// Ends with the first error once the budget of tries is used up; a chunk that arrives gives all tries back. It yields exactly the
+/// bytes of the range or an error; that they are the right bytes is the caller's to check by digest.
+pub struct Reader<'a, S> {
+    source: &'a S,
+    manifest: &'a Manifest,
+    file: &'a FileEntry,
+    position: u64,
+    end: u64,
+    opened: Option<Opened>,
+    /// Bytes of the answer before `position`.
+    skip: u64,
+    validator: Option<String>,
+    location: Location,
+    backoff: Backoff,
+    first_error: Option<Error>,
+}
+
+impl<'a, S: Source> Reader<'a, S> {
+    /// A reader of `range`; nothing is asked for yet.
+    pub fn new(source: &'a S, manifest: &'a Manifest, file: &'a FileEntry, range: Range<u64>) -> Self {
+        Self {
+            source,
+            manifest,
+            file,
+            position: range.start,
+            end: range.end,
+            opened: None,
+            skip: 0,
+            validator: None,
+            location: Location::Recent,
+            backoff: Backoff::new(Patience::PATIENT),
+            first_error: None,
+        }
+    }
+
+    /// The next bytes, or `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if self.position == self.end {
+                return Ok(None);
+            }
+            match self.step().await {
+                Ok(Some(chunk)) => {
+                    self.backoff.reset();
+                    self.first_error = None;
+                    return Ok(Some(chunk));
+                }
+                Ok(None) => {}
+                Err(error) => self.mend(error).await?,
+            }
+        }
+    }
+
+    /// Opens if needed and reads a chunk; `None` when the chunk held nothing new.
+    async fn step(&mut self) -> Result<Option<Bytes>> {
+        if self.opened.is_none() {
+            self.open().await?;
+        }
+        let Some(opened) = &mut self.opened else { return Ok(None) };
+        let chunk = match tokio::time::timeout(IDLE_TIMEOUT, opened.response.chunk()).await {
+            Ok(chunk) => chunk.map_err(transport)?,
+            Err(_) => return Err(broken("the download stalled")),
+        };
+        let Some(mut chunk) = chunk else { return Err(broken("the download ended early")) };
+        if self.skip > 0 {
+            let known = self.skip.min(chunk.len() as u64);
+            self.skip -= known;
+            chunk = chunk.slice(usize::try_from(known).unwrap_or(chunk.len())..);
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+        }
+        let room = self.end - self.position;
+        if chunk.len() as u64 > room {
+            // a whole file may be longer than the part of it that was asked for, if the range was ignored; anything else is too long
+            if self.end == self.file.size {
+                return Err(Error::new(ErrorKind::Corrupted, "the download is longer than the file")
+                    .with("size", self.file.size)
+                    .retry(Retry::Later(None)));
+            }
+            chunk.truncate(usize::try_from(room).unwrap_or_default());
+        }
+        self.position += chunk.len() as u64;
+        if self.position == self.end && self.end == self.file.size {
+            self.check_end().await?;
+        }
+        Ok(Some(chunk))
+    }
+
+    /// A good body ends with the file. The last chunk is only given out once that is seen, so a longer one is not taken for the file.
+    async fn check_end(&mut self) -> Result<()> {
+        let Some(opened) = &mut self.opened else { return Ok(()) };
+        match tokio::time::timeout(IDLE_TIMEOUT, opened.response.chunk()).await {
+            Ok(Ok(Some(more))) if !more.is_empty() => {
+                Err(Error::new(ErrorKind::Corrupted, "the download is longer than the file").with("size", self.file.size))
+            }
+            // whatever else happens after the last byte does not change it
+            _ => Ok(()),
+        }
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        let opened = self.source.open(self.manifest, self.file, self.position..self.end, self.location).await?;
+        if let Some(total) = opened.total.filter(|total| *total != self.file.size) {
+            return Err(Error::new(ErrorKind::Corrupted, "the download has another size than the listing says")
+                .with("expected", self.file.size)
+                .with("got", total)
+                .retry(Retry::Later(None)));
+        }
+        match (&self.validator, &opened.validator) {
+            (Some(before), Some(now)) if before != now => {
+                return Err(Error::new(ErrorKind::Conflict, "the file changed while it was read").with("before", before).with("now", now));
+            }
+            (None, Some(now)) => self.validator = Some(now.clone()),
+            _ => {}
+        }
+        if opened.start > self.position {
+            return Err(Error::new(ErrorKind::Protocol, "the download starts too late"));
+        }
+        self.skip = self.position - opened.start;
+        self.opened = Some(opened);
+        Ok(())
+    }
+
+    /// Waits for another try, or gives the first error up.
+    async fn mend(&mut self, error: Error) -> Result<()> {
+        self.opened = None;
+        self.location = Location::Fresh;
+        let wait = match error.retryable() {
+            Retry::Never => None,
+            Retry::Later(asked) => self.backoff.next(asked),
+        };
+        let error = error.during("read").with("file", &self.file.path);
+        match wait {
+            // the budget is used up: nobody above need try again
+            None => Err(self.first_error.take().unwrap_or(error).retry(Retry::Never)),
+            Some(wait) => {
+                self.first_error.get_or_insert(error);
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn broken(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unavailable, message).retry(Retry::Later(None))
+}

@@ -1,0 +1,94 @@
+//! What may be turned on this hub while it runs: sizes, limits, and behaviours that nobody outside is sure of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::content::Content;
+
+/// The hub's own dials. The defaults are what is known or most plausible; `doubtful` marks a guess.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// Size of a part of a multipart upload (`chunk_size`).
+    pub part_size: u64,
+    /// Objects up to this size get one PUT (`basic`), larger ones parts. The real threshold is doubtful; 5 GB is its maximum.
+    pub multipart_above: u64,
+    /// Whether a second batch call for an unfinished multipart upload names the same upload. Doubtful.
+    pub resumes_uploads: bool,
+    /// Whether a blob that another repository has counts as already stored here. Doubtful.
+    pub dedupes_across_repositories: bool,
+    /// How long signed URLs hold.
+    pub url_lifetime: Duration,
+    /// Entries on a page of a tree listing.
+    pub tree_page: usize,
+    /// Commits on a page of the history.
+    pub commits_page: usize,
+    /// Files with a binary sample and at least this size are LFS. `u64::MAX`: the sample does not matter. Doubtful.
+    pub binary_is_lfs_from: u64,
+    /// Files above this size are LFS by preupload, and refused inside a commit.
+    pub regular_limit: u64,
+    /// Whether `resolve` of a small file redirects to `/api/resolve-cache` on the same origin.
+    pub small_files_redirect: bool,
+    /// Whole-file `resolve` above this size is refused; ranges pass. Doubtful, so off (`u64::MAX`).
+    pub refuses_plain_above: u64,
+    /// Ignores `visibility` on create: what a proxy or an old server does. Creates a public repository.
+    pub ignores_visibility: bool,
+    /// API requests a user has in five minutes.
+    pub api_quota: u64,
+    /// `resolve` requests a user has in five minutes.
+    pub resolve_quota: u64,
+    /// The window of both.
+    pub quota_window: Duration,
+    /// `whoami-v2` requests a token has in a minute.
+    pub whoami_per_minute: u64,
+    /// Commits a user has in an hour.
+    pub commits_per_hour: u64,
+    /// LFS files in one commit.
+    pub lfs_files_per_commit: usize,
+    /// Payload bytes of one commit.
+    pub commit_payload: usize,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            part_size: 8 << 20,
+            multipart_above: 8 << 20,
+            resumes_uploads: false,
+            dedupes_across_repositories: false,
+            url_lifetime: Duration::from_secs(3_600),
+            tree_page: 1_000,
+            commits_page: 50,
+            binary_is_lfs_from: 0,
+            regular_limit: 10 << 20,
+            small_files_redirect: true,
+            refuses_plain_above: u64::MAX,
+            ignores_visibility: false,
+            api_quota: 1_000,
+            resolve_quota: 5_000,
+            quota_window: Duration::from_secs(300),
+            whoami_per_minute: 10,
+            commits_per_hour: 128,
+            lfs_files_per_commit: 25_000,
+            commit_payload: 1_000_000_000,
+        }
+    }
+}
+
+/// How one repository misbehaves. All off by default.
+#[derive(Clone, Debug, Default)]
+pub struct Quirks {
+    /// Paths that a commit acknowledges and leaves out.
+    pub drops: Vec<String>,
+    /// Paths whose download gives other bytes than the listing promises.
+    pub serves_instead: BTreeMap<String, Content>,
+    /// Paths whose listing shows another digest: the sha256 of an LFS file, else the git id.
+    pub lists_instead: BTreeMap<String, String>,
+    /// So many listings after each commit still show the state before it.
+    pub stale_listings: u32,
+    /// So many infos after each commit still name the commit before it.
+    pub stale_infos: u32,
+    /// Answers every write with this 403 text, as a storage lock does.
+    pub locked: Option<String>,
+    /// Answers every commit that names a `parentCommit` with 412, as happens to tokens that may only open pull requests.
+    pub always_conflicts: bool,
+}

@@ -1,0 +1,84 @@
+//! A request's body: metered, throttled, and broken off on demand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+
+use crate::dials::Bucket;
+use crate::faults::BodyFaults;
+use crate::journal::Flow;
+use crate::rig::Rig;
+use crate::server::Gone;
+use crate::socket::Cut;
+
+/// A request's body, read chunk by chunk.
+#[derive(Debug)]
+pub struct Upload {
+    incoming: Incoming,
+    rig: Arc<Rig>,
+    origin: &'static str,
+    flow: Flow,
+    bucket: Bucket,
+    received: Arc<AtomicU64>,
+    faults: BodyFaults,
+    cut: Cut,
+}
+
+impl Upload {
+    pub(crate) fn new(
+        incoming: Incoming,
+        rig: Arc<Rig>,
+        origin: &'static str,
+        flow: Flow,
+        faults: BodyFaults,
+        cut: Cut,
+    ) -> Self {
+        Self { incoming, rig, origin, flow, bucket: Bucket::default(), received: Arc::default(), faults, cut }
+    }
+
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    /// The next bytes, or `None` at the end. Not reading holds the client back.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Gone> {
+        loop {
+            let Some(frame) = self.incoming.frame().await else { return Ok(None) };
+            let Ok(chunk) = frame.map_err(|_| Gone)?.into_data() else { continue };
+            let received = self.received.fetch_add(chunk.len() as u64, Relaxed) + chunk.len() as u64;
+            if self.flow == Flow::Upload {
+                self.rig.journal.uploaded.add(chunk.len() as u64);
+            }
+            if self.faults.reset_upload.is_some_and(|at| received >= at) {
+                self.cut.cut();
+                return Err(Gone);
+            }
+            if let Some((_, time)) = self.faults.stall_upload.take_if(|(at, _)| received >= *at) {
+                tokio::time::sleep(time).await;
+            }
+            if let Some(wait) = self.rig.dials.origin(self.origin).upload_wait(&self.bucket, chunk.len()) {
+                tokio::time::sleep(wait).await;
+            }
+            return Ok(Some(chunk));
+        }
+    }
+
+    /// The whole body, which must be small. `Err` when the client broke off; `Ok(None)` when it is longer than `limit`.
+    pub async fn read_all(&mut self, limit: usize) -> Result<Option<Bytes>, Gone> {
+        let mut all = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            if all.len() + chunk.len() > limit {
+                return Ok(None);
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(Some(all.freeze()))
+    }
+}

@@ -1,0 +1,73 @@
+//! What every stand-in has: dials, faults, rules, a journal, and moments at which a test may step in.
+
+use std::sync::Mutex;
+
+use crate::dials::Dials;
+use crate::faults::Faults;
+use crate::journal::Journal;
+use crate::strict::Strictness;
+
+/// The instruments of one stand-in, shared between its origins and the test.
+#[derive(Debug)]
+pub struct Rig {
+    /// Bandwidth and latency.
+    pub dials: Dials,
+    /// Misfortunes on demand.
+    pub faults: Faults,
+    /// Broken rules.
+    pub strict: Strictness,
+    /// What happened.
+    pub journal: Journal,
+    /// Closures waiting for a moment of a commit.
+    pub moments: Moments,
+}
+
+impl Rig {
+    /// Instruments for these origins.
+    pub fn new(origins: &[&'static str]) -> Self {
+        Self {
+            dials: Dials::new(origins),
+            faults: Faults::default(),
+            strict: Strictness::default(),
+            journal: Journal::default(),
+            moments: Moments::default(),
+        }
+    }
+}
+
+/// A moment of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitMoment {
+    /// The request is read and found valid; nothing is changed yet.
+    BeforeApply,
+    /// The commit exists; its answer is not sent yet.
+    AfterApplyBeforeAnswer,
+}
+
+type Waiting = (CommitMoment, Box<dyn FnOnce() + Send>);
+
+/// Closures that wait for a moment of a commit; each runs once.
+#[derive(Default)]
+pub struct Moments(Mutex<Vec<Waiting>>);
+
+impl Moments {
+    /// Runs the closure the next time a commit reaches this moment.
+    pub fn when(&self, moment: CommitMoment, call: Box<dyn FnOnce() + Send>) {
+        self.0.lock().unwrap().push((moment, call));
+    }
+
+    /// Runs what waits for this moment. Called by the hubs.
+    pub fn reach(&self, moment: CommitMoment) {
+        let mut waiting = self.0.lock().unwrap();
+        let (due, later): (Vec<Waiting>, Vec<Waiting>) = waiting.drain(..).partition(|(at, _)| *at == moment);
+        *waiting = later;
+        drop(waiting);
+        due.into_iter().for_each(|(_, call)| call());
+    }
+}
+
+impl std::fmt::Debug for Moments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Moments({} waiting)", self.0.lock().unwrap().len())
+    }
+}
