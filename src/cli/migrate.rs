@@ -45,10 +45,14 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
         return Ok(0);
     }
     let consent = consent(config, options, &prepared)?;
+    prepared.plan.check(consent)?;
     if !options.json {
         say(&render::start(&prepared.plan));
     }
-    let folder = migration::start(config, &prepared, consent).await?;
+    let (folder, ran_already) = migration::start(config, &prepared, consent).await?;
+    if ran_already {
+        say(&format!("it runs already, as {}; following that one", folder.id()));
+    }
     if options.detach {
         return detached(&folder, options.json);
     }

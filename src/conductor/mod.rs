@@ -17,6 +17,7 @@ pub use prove::{Expected, Proof, prove};
 pub use survey::Survey;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Patience;
 use crate::hub::{Destination, Hub, RepoInfo, Source};
 use crate::plan::TransferPlan;
 use crate::protocol::{Job, PROTOCOL, Report, What};
@@ -34,7 +35,7 @@ const REPLANS: u32 = 3;
 /// Runs a job to its end and reports. Never fails: what went wrong is in the report.
 pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
     events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
-    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned());
+    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), Patience::PATIENT);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let tally = Mutex::new(Tally::new(&job.id, &job.request, page));
     let conductor = hub(job.request.source.platform).and_then(|source| {
@@ -45,6 +46,7 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             events: events.clone(),
             meter: Arc::default(),
             tally: &tally,
+            head: Mutex::default(),
         })
     });
     let outcome = match &conductor {
@@ -70,6 +72,8 @@ struct Conductor<'a> {
     events: Events,
     meter: Arc<Meter>,
     tally: &'a Mutex<Tally>,
+    /// The destination's head before our first commit.
+    head: Mutex<Option<String>>,
 }
 
 impl Conductor<'_> {
@@ -84,11 +88,10 @@ impl Conductor<'_> {
                 .with("program", PROTOCOL)
                 .hint_to("use the same version of hf2ms to plan and to run"));
         }
-        let before = self.destination_head().await;
         tokio::select! {
             outcome = self.migrate() => outcome,
             () = self.tell_progress() => Ok(()),
-            () = cancel.cancelled() => Err(self.cancelled(before).await),
+            () = cancel.cancelled() => Err(self.cancelled().await),
         }
     }
 
@@ -112,6 +115,10 @@ impl Conductor<'_> {
         let survey =
             Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known).await?;
         let plan = survey.plan()?;
+        if !self.tally().has_commits() {
+            self.set_head(plan.destination_head.clone());
+        }
+        self.meter.restart();
         {
             let mut tally = self.tally();
             tally.compared(survey.compared);
@@ -155,6 +162,7 @@ impl Conductor<'_> {
             .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
         }
         self.tally().created();
+        self.set_head(info.commit.clone());
         self.events.send(What::Created { visibility: info.visibility });
         Ok(info)
     }
@@ -175,24 +183,23 @@ impl Conductor<'_> {
         }
     }
 
-    /// The destination's head before anything happened. Not knowing it only makes the answer to a cancellation vaguer.
-    async fn destination_head(&self) -> Option<String> {
-        self.destination.info(&self.job.request.destination, None).await.ok().and_then(|info| info.commit)
+    fn set_head(&self, head: Option<String>) {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
     }
 
     /// What is there after a cancellation: it may have come too late.
-    async fn cancelled(&self, before: Option<String>) -> Error {
-        let now = self.destination.info(&self.job.request.destination, None).await;
-        let what = match now {
+    async fn cancelled(&self) -> Error {
+        let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let created = self.tally().report().destination.created;
+        let what = match self.destination.info(&self.job.request.destination, None).await {
+            Ok(info) if info.commit == before && created => "the repository was created, nothing was committed".to_owned(),
             Ok(info) if info.commit == before => "nothing was committed".to_owned(),
-            Ok(info) if before.is_none() && self.tally().report().destination.revision.is_none() && info.is_new => {
-                "the repository was created, nothing was committed".to_owned()
-            }
             Ok(info) => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::NotFound => "nothing was created".to_owned(),
             Err(error) => format!("what is at the destination could not be read ({error})"),
         };
-        Error::new(ErrorKind::Cancelled, format!("cancelled; {what}")).hint_to("run the same command again to go on; what was sent need not be sent again")
+        Error::new(ErrorKind::Cancelled, format!("cancelled; {what}"))
+            .hint_to("run the same command again to go on; what was sent need not be sent again")
     }
 }
 

@@ -92,6 +92,11 @@ impl Tally {
         self.report.destination.revision = Some(commit.to_owned());
     }
 
+    /// Whether a commit was made.
+    pub fn has_commits(&self) -> bool {
+        self.report.destination.revision.is_some()
+    }
+
     /// Bytes sent to the destination.
     pub fn moved(&mut self, bytes: u64) {
         self.report.bytes.moved = bytes;

@@ -102,7 +102,8 @@ impl Watch {
             let sent = self.sent.load(Ordering::Relaxed);
             idle = if sent == last { idle + tick } else { Duration::ZERO };
             last = sent;
-            let limit = if sent >= self.length { ANSWER_TIMEOUT } else { IDLE_TIMEOUT * 2 };
+            // the source may heal itself meanwhile, which takes a while
+            let limit = if sent >= self.length { ANSWER_TIMEOUT } else { IDLE_TIMEOUT * 5 };
             if idle >= limit {
                 return;
             }

@@ -143,7 +143,7 @@ impl Http {
     }
 
     /// Sends a body of known length once and reads the answer whole. Fails with a retryable `Unavailable` when nothing moves for
-    /// [`IDLE_TIMEOUT`] or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
+    /// five times [`IDLE_TIMEOUT`] or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
     pub async fn put(&self, request: &Request, body: UploadBody) -> Result<Answer> {
         let watch = body.watch();
         let mut built = request.build()?;

@@ -11,7 +11,7 @@ use reqwest::Response;
 use url::{Host, Url};
 
 use crate::error::{Error, Result};
-use crate::http::{Request, UploadBody};
+use crate::http::{Patience, Request, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
@@ -259,11 +259,12 @@ pub enum Hub {
 }
 
 impl Hub {
-    /// A client for the hub of this platform at `endpoint`.
-    pub fn new(platform: Platform, endpoint: &str, token: Option<Token>) -> Result<Self> {
+    /// A client for the hub of this platform at `endpoint`. `patience` is for the calls that look something up: a person waits less
+    /// long than a migration. Fails with `Usage` when the endpoint is not https, or http on loopback.
+    pub fn new(platform: Platform, endpoint: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         Ok(match platform {
-            Platform::HuggingFace => Self::HuggingFace(HuggingFace::new(endpoint, token)?),
-            Platform::ModelScope => Self::ModelScope(ModelScope::new(endpoint, token)?),
+            Platform::HuggingFace => Self::HuggingFace(HuggingFace::new(endpoint, token, patience)?),
+            Platform::ModelScope => Self::ModelScope(ModelScope::new(endpoint, token, patience)?),
         })
     }
 

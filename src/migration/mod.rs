@@ -11,6 +11,7 @@ pub use validate::{PlatformCheck, Verdict, validate};
 use crate::conductor::{self, Survey};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Patience;
 use crate::hub::Hub;
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
@@ -51,7 +52,7 @@ impl Prepared {
 
 /// The client for one platform, with its token.
 pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
-    Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()))
+    Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), Patience::ATTENDED)
 }
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
@@ -69,22 +70,23 @@ async fn survey(config: &Config, request: &Request, known: &[Digests]) -> Result
     Survey::new(&source, &destination, request, None, known).await
 }
 
-/// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder.
+/// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and
+/// whether it ran already.
 ///
 /// Fails with `NeedsConfirmation` when the plan has a risk that is not confirmed, and with `Conflict` when another migration writes to
 /// the same destination.
-pub async fn start(config: &Config, prepared: &Prepared, consent: Consent) -> Result<Folder> {
+pub async fn start(config: &Config, prepared: &Prepared, consent: Consent) -> Result<(Folder, bool)> {
     prepared.plan.check(consent)?;
     let journal = Journal::new(&config.home);
     let _lock = journal.lock()?;
     if let Some(running) = running(&journal, &prepared.plan.request).await? {
-        return Ok(running);
+        return Ok((running, true));
     }
     let job = prepared.job(config, &Journal::new_id(), consent);
     let folder = journal.create(&job)?;
     let place = Local.start(&job, &config.tokens(), &folder).await?;
     folder.set_place(&place)?;
-    Ok(folder)
+    Ok((folder, false))
 }
 
 /// The migration that runs for this request.

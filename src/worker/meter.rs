@@ -41,6 +41,12 @@ impl Meter {
         Flight { meter: self.clone(), key, track }
     }
 
+    /// Starts to count done files anew, for another plan. What moved has moved.
+    pub fn restart(&self) {
+        self.files_done.store(0, Ordering::Relaxed);
+        self.bytes_done.store(0, Ordering::Relaxed);
+    }
+
     /// A file is done, moved or not.
     pub fn file_done(&self, size: u64) {
         self.files_done.fetch_add(1, Ordering::Relaxed);

@@ -21,9 +21,8 @@ import sys
 import traceback
 from pathlib import Path
 
-# What the clients keep in a folder for themselves. It is not part of a repository.
-BOOKKEEPING_FILES = {".msc", ".mdl", ".mv"}
-BOOKKEEPING_FOLDERS = {".cache", "._____temp", ".ms_upload_cache", ".lock"}
+# What `huggingface_hub` keeps for itself in a folder it downloads to. It is not part of the repository.
+BOOKKEEPING = (".cache", "huggingface")
 
 
 def upload(args: argparse.Namespace) -> dict:
@@ -40,14 +39,14 @@ def upload(args: argparse.Namespace) -> dict:
     from modelscope_hub import HubApi
     from modelscope_hub.errors import AlreadyExistsError
 
-    api = modelscope_api()
+    api = HubApi(token=os.environ.get("MODELSCOPE_API_TOKEN"), endpoint=os.environ.get("MODELSCOPE_ENDPOINT"))
     visibility = "public" if args.public else "private"
     try:
         api.create_repo(args.repo, args.type, visibility=visibility)
     except AlreadyExistsError:
         pass
     # Without the cache the client keeps no record inside the folder it uploads.
-    answer = HubApi.upload_folder(api, args.repo, args.type, folder, use_cache=False, disable_tqdm=True)
+    answer = api.upload_folder(args.repo, args.type, folder, use_cache=False, disable_tqdm=True)
     return {"repo": args.repo, "commit": last_oid(answer)}
 
 
@@ -95,13 +94,6 @@ def open_safetensors(args: argparse.Namespace) -> dict:
     return {"file": str(args.file), "tensors": len(deserialize(args.file.read_bytes()))}
 
 
-def modelscope_api():
-    """An API object that takes its endpoint and token from the environment."""
-    from modelscope_hub import HubApi
-
-    return HubApi(token=os.environ.get("MODELSCOPE_API_TOKEN"), endpoint=os.environ.get("MODELSCOPE_ENDPOINT"))
-
-
 def last_oid(answer: object) -> str | None:
     """The commit id in the client's answer, which is one commit, a list of them or nothing."""
     if isinstance(answer, list):
@@ -115,7 +107,7 @@ def digests(folder: Path) -> dict:
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if not path.is_file() or BOOKKEEPING_FOLDERS & set(inside.parts[:-1]) or inside.name in BOOKKEEPING_FILES:
+        if not path.is_file() or inside.parts[:2] == BOOKKEEPING:
             continue
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

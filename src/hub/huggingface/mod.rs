@@ -23,6 +23,7 @@ pub struct HuggingFace {
     endpoint: Url,
     token: Option<Token>,
     locations: Locations,
+    patience: Patience,
 }
 
 /// The endpoint when none is configured.
@@ -30,9 +31,9 @@ pub const ENDPOINT: &str = "https://huggingface.co";
 
 impl HuggingFace {
     /// A client for the hub at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
-    pub fn new(endpoint_text: &str, token: Option<Token>) -> Result<Self> {
+    pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default() })
+        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default(), patience })
     }
 
     /// The address of a repository's page.
@@ -87,7 +88,7 @@ impl Source for HuggingFace {
             Some(revision) => format!("{}/revision/{}", api(repo), encode(revision)),
             None => api(repo),
         };
-        let info = self.http.call(self.get(&path)?, Patience::ATTENDED, |answer| judge(answer)?.json::<wire::Info>()).await;
+        let info = self.http.call(self.get(&path)?, self.patience, |answer| judge(answer)?.json::<wire::Info>()).await;
         let info = info.map_err(|error| error.with("repo", repo))?;
         Ok(RepoInfo {
             repo: repo.clone(),
@@ -170,7 +171,7 @@ impl Source for HuggingFace {
         let request = self.get("/api/whoami-v2")?;
         let me = self
             .http
-            .call(request, Patience::ATTENDED, |answer| match answer.status {
+            .call(request, self.patience, |answer| match answer.status {
                 StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
                 _ => judge(answer)?.json::<wire::WhoAmI>(),
             })

@@ -85,7 +85,7 @@ impl HuggingFace {
     pub(super) async fn validate_yaml(&self, repo: &RepoRef, card: &str) -> Result<()> {
         let body = json!({ "content": card, "repoType": repo.repo_type.to_string() });
         let request = self.request(Method::POST, self.url("/api/validate-yaml")?)?.json(&body).repeatable();
-        self.http.call(request, Patience::ATTENDED, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("check card"))
+        self.http.call(request, self.patience, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("check card"))
     }
 
     pub(super) async fn preupload(&self, info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {

@@ -28,7 +28,7 @@ impl ModelScope {
     /// Finds the commit that a branch, tag or commit names.
     pub(super) async fn head(&self, repo: &RepoRef, revision: &str) -> Result<Head> {
         let path = format!("{}/commits?Ref={}&PageNumber=1&PageSize=1", api(repo), encode(revision));
-        match self.http.call(self.get(&path)?, Patience::ATTENDED, judge::<Commits>).await {
+        match self.http.call(self.get(&path)?, self.patience, judge::<Commits>).await {
             Ok(commits) => {
                 let newest = commits.commit.unwrap_or_default().into_iter().next().map(|commit| commit.id);
                 let count = commits.total_count.unwrap_or(if newest.is_some() { u64::MAX } else { 0 });

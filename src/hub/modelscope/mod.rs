@@ -24,6 +24,7 @@ pub struct ModelScope {
     endpoint: Url,
     token: Option<Token>,
     locations: Locations,
+    patience: Patience,
 }
 
 /// The endpoint when none is configured. The international site, `https://www.modelscope.ai`, has accounts and tokens of its own.
@@ -31,9 +32,9 @@ pub const ENDPOINT: &str = "https://modelscope.cn";
 
 impl ModelScope {
     /// A client for the site at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
-    pub fn new(endpoint_text: &str, token: Option<Token>) -> Result<Self> {
+    pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default() })
+        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default(), patience })
     }
 
     /// The address of a repository's page.
@@ -94,7 +95,7 @@ impl Source for ModelScope {
             return Err(Error::new(ErrorKind::Unsupported, "ModelScope studios are not read").with("repo", repo));
         }
         let named = |error: Error| error.with("repo", repo);
-        let about: wire::About = self.http.call(self.get(&api(repo))?, Patience::ATTENDED, judge).await.map_err(named)?;
+        let about: wire::About = self.http.call(self.get(&api(repo))?, self.patience, judge).await.map_err(named)?;
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
         let head = self.head(repo, wanted).await.map_err(named)?;
@@ -146,7 +147,7 @@ impl Source for ModelScope {
         }
         let me: wire::Me = self
             .http
-            .call(self.get("/openapi/v1/users/me")?, Patience::ATTENDED, judge)
+            .call(self.get("/openapi/v1/users/me")?, self.patience, judge)
             .await
             .map_err(|error| if error.kind() == ErrorKind::Unauthorized { wire::bad_token(&self.endpoint) } else { error })?;
         let name = me.handle().ok_or_else(|| Error::new(ErrorKind::Protocol, "the site does not say whose token it is"))?;
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn only_the_sites_own_gateway_gets_the_token() {
-        let trusts = |endpoint: &str, url: &str| ModelScope::new(endpoint, None).unwrap().trusts(&Url::parse(url).unwrap());
+        let trusts = |endpoint: &str, url: &str| ModelScope::new(endpoint, None, Patience::ONCE).unwrap().trusts(&Url::parse(url).unwrap());
         assert!(trusts("https://modelscope.cn", "https://lfs.modelscope.cn/x"));
         assert!(trusts("https://www.modelscope.cn", "https://lfs.modelscope.cn/x"));
         assert!(trusts("https://www.modelscope.ai", "https://pre-lfs.modelscope.ai/x"));
@@ -219,8 +220,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_in_the_clear_is_loopback_only() {
-        assert!(ModelScope::new("http://127.0.0.1:9", None).is_ok());
-        assert!(ModelScope::new("http://modelscope.cn", None).is_err());
-        assert!(ModelScope::new("https://modelscope.cn/x", None).is_err());
+        assert!(ModelScope::new("http://127.0.0.1:9", None, Patience::ONCE).is_ok());
+        assert!(ModelScope::new("http://modelscope.cn", None, Patience::ONCE).is_err());
+        assert!(ModelScope::new("https://modelscope.cn/x", None, Patience::ONCE).is_err());
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`content`] (bytes, kept or generated) → [`store`] (blobs by digest) → [`server`] (origins, requests,
 //! answers) with its [`dials`], [`faults`], [`strict`] rules and [`journal`] → the hubs themselves, [`huggingface`] and
-//! its sibling. [`probe`] is a bare HTTP client for tests that break rules on purpose.
+//! [`modelscope`]. [`probe`] is a bare HTTP client for tests that break rules on purpose.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -18,6 +18,9 @@ use crate::journal::Flow;
 use crate::rig::Rig;
 use crate::socket::Cut;
 
+/// What a body answers when it is asked for its next frame.
+type Sent = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
+
 /// Time for what was written before a break to leave the process.
 const DRAIN: Duration = Duration::from_millis(30);
 
@@ -95,7 +98,7 @@ impl Outgoing {
     }
 
     /// Ends the stream as the faults demand, after what was sent has had time to leave.
-    fn break_off(&mut self) -> Option<Poll<Option<Result<Frame<Bytes>, io::Error>>>> {
+    fn break_off(&mut self) -> Option<Sent> {
         let reset = self.faults.reset_download.is_some_and(|at| self.pace.sent >= at);
         let truncated = self.faults.truncate.is_some_and(|at| self.pace.sent >= at);
         if !reset && !truncated {
@@ -118,7 +121,7 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Sent {
         let this = &mut *self;
         loop {
             if let Some(wait) = &mut this.pace.wait {

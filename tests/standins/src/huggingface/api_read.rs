@@ -164,7 +164,7 @@ impl Hub {
         let Some(commit) = repo.listed(revision) else { return Ok(answers::revision_not_found(revision)) };
         let listing = commit.listing();
         let find = |path: &String| listing.iter().find(|(listed, _)| listed == path.trim_matches('/'));
-        let found: Vec<Value> = paths.iter().filter_map(find).map(|node| node_json(repo, &commit, &node)).collect();
+        let found: Vec<Value> = paths.iter().filter_map(find).map(|node| node_json(repo, &commit, node)).collect();
         Ok(Response::json(200, &Value::Array(found)))
     }
 

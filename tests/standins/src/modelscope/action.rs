@@ -61,7 +61,12 @@ fn inline(action: &Value) -> Result<Content, Refusal> {
     };
     match action["size"].as_u64() {
         Some(size) if size != bytes.len() as u64 => Err(invalid("the content is not as long as its size")),
-        _ => Ok(Content::from(bytes)),
+        _ => {
+            let content = Content::from(bytes);
+            // Digested here, once, and not later under the hub's lock.
+            content.sha256();
+            Ok(content)
+        }
     }
 }
 

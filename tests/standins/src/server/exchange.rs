@@ -143,7 +143,7 @@ fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>
 
     let mut answer = hyper::Response::builder().status(response.status);
     if let Some(headers) = answer.headers_mut() {
-        *headers = response.headers;
+        *headers = *response.headers;
         stamp_length(headers, response.status, length, response.chunked);
     }
     let flow = if response.sent_bytes_are_payload { begun.route.flow } else { Flow::Talk };

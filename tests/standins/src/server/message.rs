@@ -96,7 +96,8 @@ impl Request {
 #[derive(Debug)]
 pub struct Response {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+    /// Boxed: an answer is also the error of many functions, and errors should be small.
+    pub(crate) headers: Box<HeaderMap>,
     pub(crate) content: Content,
     pub(crate) range: Range<u64>,
     pub(crate) chunked: bool,
@@ -128,7 +129,7 @@ impl Response {
 
     /// A range of a content, streamed.
     pub fn file(status: u16, content: Content, range: Range<u64>) -> Self {
-        let headers = HeaderMap::new();
+        let headers = Box::default();
         Self { status, headers, content, range, chunked: false, sent_bytes_are_payload: status < 300 }
     }
 

@@ -52,7 +52,9 @@ fn a_tree_shows_both_kinds_of_files_with_their_digests() {
 fn a_long_tree_comes_in_pages_of_one_commit() {
     let world = World::start();
     let repo = world.bert();
-    (0..2_500).for_each(|number| drop(repo.file(&format!("{number:05}.txt"), "x")));
+    for number in 0..2_500 {
+        repo.file(&format!("{number:05}.txt"), "x");
+    }
     let mut next = Some(format!("{}/api/models/alice/bert/tree/{}?recursive=true", world.url, repo.head()));
     let mut sizes = Vec::new();
     while let Some(url) = next {

@@ -280,7 +280,9 @@ fn a_call_per_file_is_counted() {
 fn a_head_per_file_is_counted() {
     let world = World::start();
     let repo = world.bert();
-    (0..17).for_each(|number| drop(repo.file(&format!("{number}.txt"), "x")));
+    for number in 0..17 {
+        repo.file(&format!("{number}.txt"), "x");
+    }
     let head = repo.head();
     for number in 0..16 {
         world.head(&format!("/alice/bert/resolve/{head}/{number}.txt"));

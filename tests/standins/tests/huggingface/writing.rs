@@ -205,7 +205,9 @@ fn a_branch_that_moves_between_check_and_apply_is_a_conflict() {
     let repo = world.bert();
     let head = repo.head();
     let meanwhile = repo.clone();
-    let step_in = move || drop(meanwhile.file("theirs", "theirs").commit("theirs"));
+    let step_in = move || {
+        meanwhile.file("theirs", "theirs").commit("theirs");
+    };
     world.hf.when_commit(CommitMoment::BeforeApply, Box::new(step_in));
     assert_eq!(world.commit("alice/bert", Some(&head), &[file("ours", "ours")]).status, 412);
     assert!(!repo.files().contains_key("ours"));

@@ -50,7 +50,7 @@ pub(super) fn download(
     Ok(if node.lfs {
         redirect(hub, &behaviour, repo, node, content, revision, path)
     } else {
-        whole(content, node, behaviour.inline_chunked)
+        whole(content, behaviour.inline_chunked)
     })
 }
 
@@ -80,11 +80,10 @@ fn missing_file(behaviour: &Behaviour, path: &str) -> Result<Response, Refusal> 
 }
 
 /// `Range` is ignored here, however politely asked.
-fn whole(content: Content, node: &Node, chunked: bool) -> Response {
+fn whole(content: Content, chunked: bool) -> Response {
     let len = content.len();
     let response = Response::file(200, content, 0..len)
         .header("content-type", "application/octet-stream")
-        .header("etag", format!("\"{}\"", &node.sha256))
         .header("x-request-id", request_id());
     if chunked { response.chunked() } else { response }
 }

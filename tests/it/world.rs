@@ -1,0 +1,273 @@
+//! Two far shores, a home of its own, and the real binary between them.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use standins::content::Content;
+use standins::huggingface::{self, HuggingFace, Role};
+use standins::modelscope::{self, ModelScope, Tier};
+
+/// No command of a test may take longer. Nothing is asserted about time; this only ends what hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+pub const KIB: u64 = 1 << 10;
+pub const MIB: u64 = 1 << 20;
+pub const GIB: u64 = 1 << 30;
+
+/// Both hubs with a user `alice` who may write on each, and an empty home. When it ends well, no rule of either hub was broken.
+pub struct World {
+    pub hf: HuggingFace,
+    pub ms: ModelScope,
+    pub home: PathBuf,
+    pub variables: BTreeMap<String, String>,
+    strict: bool,
+}
+
+impl World {
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("world-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&home).unwrap();
+        let hf = HuggingFace::start(huggingface::Setup::default());
+        let ms = ModelScope::start(modelscope::Setup::default());
+        hf.user("alice");
+        ms.user("alice");
+        let variables = [
+            ("HF_ENDPOINT", hf.endpoint()),
+            ("HF_TOKEN", hf.token("alice", Role::Write)),
+            ("MODELSCOPE_ENDPOINT", ms.endpoint()),
+            ("MODELSCOPE_API_TOKEN", ms.token("alice", Tier::Write)),
+            ("HF2MS_HOME", home.join("state").display().to_string()),
+            ("HF2MS_RUNNER", "local".to_owned()),
+            ("HOME", home.display().to_string()),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { hf, ms, home, variables, strict: true }
+    }
+
+    /// Sets a variable of the commands that follow.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.insert(name.to_owned(), value.into());
+    }
+
+    /// Unsets a variable of the commands that follow.
+    pub fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
+    /// For a test in which an official client takes part: rules that only hf2ms keeps are not counted.
+    pub fn with_official_clients(&mut self) {
+        self.hf.strict().set_lenient_peers(true);
+        self.ms.strict().set_lenient_peers(true);
+    }
+
+    /// The binary, ready to start in the home folder with nothing of the environment but [`World::variables`].
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hf2ms"));
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(&self.home);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        self.finish(self.command(arguments).spawn().unwrap())
+    }
+
+    /// Runs `hf2ms run-job` with the job that `plan --job` prints for these arguments, through pipes alone.
+    pub fn run_job(&self, wrapper: &[&str], arguments: &[&str]) -> Outcome {
+        let job = self.run(&[&["plan", "--job"], arguments].concat());
+        assert_eq!(job.code, 0, "{}", job.shown(self));
+        let binary = env!("CARGO_BIN_EXE_hf2ms");
+        let words: Vec<&str> = wrapper.iter().copied().chain([binary, "run-job"]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().env("PATH", std::env::var("PATH").unwrap()).current_dir(&self.home);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let tokens = serde_json::json!({ "hf": self.variables["HF_TOKEN"], "ms": self.variables["MODELSCOPE_API_TOKEN"] });
+        let mut stdin = child.stdin.take().unwrap();
+        write!(stdin, "{tokens}\n{}\n", job.stdout.trim()).unwrap();
+        drop(stdin);
+        self.finish(child)
+    }
+
+    /// Waits for a command, or ends it when it takes too long.
+    pub fn finish(&self, mut child: Child) -> Outcome {
+        let reader = |pipe: Option<Box<dyn Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                if let Some(mut pipe) = pipe {
+                    pipe.read_to_string(&mut text).unwrap();
+                }
+                text
+            })
+        };
+        let stdout = reader(child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
+        let stderr = reader(child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
+        let started = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if started.elapsed() > PATIENCE => {
+                    child.kill().unwrap();
+                    panic!("the command did not end");
+                }
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        Outcome { code: status.code().unwrap_or(-1), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+
+    /// Asserts what every end-to-end test asserts besides its own matter: no rule was broken.
+    pub fn assert_clean(&self) {
+        self.hf.strict().assert_clean();
+        self.ms.strict().assert_clean();
+    }
+
+    /// For a test that breaks rules on purpose.
+    pub fn forgive(&mut self) {
+        self.strict = false;
+    }
+
+    /// Removes the state folder, as if it was another machine.
+    pub fn forget_state(&self) {
+        let _absent = std::fs::remove_dir_all(self.home.join("state"));
+    }
+
+    /// The process that carries the newest migration.
+    pub fn carrier(&self) -> Option<u32> {
+        let migrations = self.home.join("state/migrations");
+        let newest = std::fs::read_dir(migrations).ok()?.filter_map(|entry| Some(entry.ok()?.path())).max()?;
+        let place: Value = serde_json::from_slice(&std::fs::read(newest.join("place.json")).ok()?).ok()?;
+        place["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+    }
+
+    /// Text with everything that is different from run to run replaced by a name.
+    pub fn scrub(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (value, name) in [
+            (self.hf.endpoint(), "[HF]"),
+            (self.ms.endpoint(), "[MS]"),
+            (host(&self.hf.endpoint()), "[HF-HOST]"),
+            (host(&self.ms.endpoint()), "[MS-HOST]"),
+            (self.home.display().to_string(), "[HOME]"),
+        ] {
+            text = text.replace(&value, name);
+        }
+        scrub_words(&text)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(pid) = self.carrier() {
+            // a carrier of a test that failed must not live on
+            let _gone = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+        let _gone = std::fs::remove_dir_all(&self.home);
+        if self.strict && !std::thread::panicking() {
+            self.assert_clean();
+        }
+    }
+}
+
+fn host(endpoint: &str) -> String {
+    endpoint.trim_start_matches("http://").to_owned()
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Everything a user sees, for a snapshot.
+    pub fn shown(&self, world: &World) -> String {
+        world.scrub(&without_progress(&format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)))
+    }
+
+    /// Standard output as the one JSON object it is with `--json`.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// The events on standard output.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Fails the test, showing all, unless the exit code is this.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Replaces ids, digests, durations and rates.
+fn scrub_words(text: &str) -> String {
+    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name_of = |word: &str| -> Option<&'static str> {
+        match word.len() {
+            64 if is_hex(word) => Some("[SHA256]"),
+            40 if is_hex(word) => Some("[COMMIT]"),
+            32 if is_hex(word) => Some("[REQUEST]"),
+            16 if is_hex(word) => Some("[HASH]"),
+            36 if word.bytes().filter(|byte| *byte == b'-').count() == 4 && is_hex(&word.replace('-', "")) => Some("[REQUEST]"),
+            18 if word.starts_with('m') && word.as_bytes()[11] == b'-' => Some("[ID]"),
+            21 if word.starts_with("plan-") && is_hex(&word[5..]) => Some("[PLAN]"),
+            _ => None,
+        }
+    };
+    let mut scrubbed = String::new();
+    let mut word = String::new();
+    let mut flush = |word: &mut String, scrubbed: &mut String| {
+        scrubbed.push_str(name_of(word).unwrap_or(word));
+        word.clear();
+    };
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() || character == '-' {
+            word.push(character);
+        } else {
+            flush(&mut word, &mut scrubbed);
+            scrubbed.push(character);
+        }
+    }
+    flush(&mut word, &mut scrubbed);
+    scrubbed.lines().map(scrub_time).collect::<Vec<_>>().join("\n")
+}
+
+/// `in 3s` at a line's end, and the progress of a line, depend on the machine.
+fn scrub_time(line: &str) -> String {
+    if let Some((before, _)) = line.split_once(" read to compare, in ") {
+        return format!("{before} read to compare, in [TIME]");
+    }
+    line.to_owned()
+}
+
+/// Lines of progress come as the machine is fast or slow: without them.
+fn without_progress(text: &str) -> String {
+    let is_progress = |line: &&str| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|word| word.contains('/') && word.split('/').all(|part| part.parse::<u64>().is_ok())) && words.next() == Some("files")
+    };
+    text.lines().filter(|line| !is_progress(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Content that is made while it is read: any size costs no memory.
+pub fn generated(seed: u64, size: u64) -> Content {
+    Content::generated(seed, size)
+}
+
+/// Content of this size that is held in memory, different for each seed.
+pub fn bytes(seed: u64, size: u64) -> Content {
+    Content::from(Content::generated(seed, size).to_bytes())
+}
