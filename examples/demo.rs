@@ -140,7 +140,7 @@ fn seed(hf: &HuggingFace, size: u64) {
     }
     repo.file("checkpoints/last/optimizer.bin", Content::generated(17, size / 32));
     for number in 0..200 {
-        repo.file(&format!("samples/{number:03}.txt"), format!("sample {number}\n").repeat(300));
+        repo.file(&format!("samples/{number:03}.txt"), format!("sample {number}\n").repeat(300).into_bytes());
     }
     repo.file("empty.txt", "").file("odd names/ü #1 [v2], 100%.bin", Content::generated(30, 100_000)).file("odd names/resolve", "a file called resolve\n");
     repo.commit("A generated model");

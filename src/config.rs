@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::hub::{huggingface, modelscope};
 use crate::protocol::Endpoints;
 use crate::repo::Platform;
-use crate::secret::{Token, Tokens, host_of};
+use crate::secret::{Token, Tokens, holds_token, host_of};
 
 /// The two sites of ModelScope. Their accounts and tokens are separate.
 pub const MODELSCOPE_SITES: [&str; 2] = ["modelscope.cn", "modelscope.ai"];
@@ -147,8 +147,11 @@ fn dotenv(text: &str, path: &Path, warnings: &mut Vec<String>) -> BTreeMap<Strin
         let (key, value) = (key.trim(), unquoted(value.trim()));
         let known_site = key != "MODELSCOPE_DOMAIN" || MODELSCOPE_SITES.contains(&value.trim_start_matches("www."));
         if !FILE_KEYS.contains(&key) || !known_site {
-            let short: String = key.chars().filter(|character| !character.is_control()).take(60).collect();
-            warnings.push(format!("{}: {short} is ignored; a .env file may set tokens and MODELSCOPE_DOMAIN only", path.display()));
+            // a token pasted without its name would be shown as a key
+            let shown = if holds_token(key) { "a line without a name" } else { key };
+            let short: String = shown.chars().filter(|character| !character.is_control()).take(60).collect();
+            let rule = format!("a .env file may set tokens, and MODELSCOPE_DOMAIN to {}", MODELSCOPE_SITES.join(" or "));
+            warnings.push(format!("{}: {short} is ignored; {rule}", path.display()));
         } else if !value.is_empty() {
             values.entry(key.to_owned()).or_insert(value);
         }

@@ -106,6 +106,11 @@ pub fn looks_like_token(text: &str) -> bool {
     text.strip_prefix("ak-").or_else(|| text.strip_prefix("as-")).is_some_and(|tail| alphanumeric(tail, 16))
 }
 
+/// Whether a token of such a shape stands anywhere in a text.
+pub fn holds_token(text: &str) -> bool {
+    text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '_' | '-')).any(looks_like_token)
+}
+
 /// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SafeUrl(Url);

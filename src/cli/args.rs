@@ -221,7 +221,9 @@ impl Selecting {
             }
             [one] => *one,
             [_, second, ..] => {
-                return Err(not_built("several sources", "batch").with("second", format!("`{second}`")).hint_instead("migrate them one after the other"));
+                return Err(Error::new(ErrorKind::Unsupported, "several sources at once are not built yet")
+                    .with("second", format!("`{second}`"))
+                    .hint_to("migrate them one after the other"));
             }
         };
         Ok(Wanted {

@@ -18,7 +18,7 @@ pub use args::{Arguments, Command, Selecting};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorReport, Result};
-use crate::secret::looks_like_token;
+use crate::secret::holds_token;
 
 /// Runs the command line and gives the exit code: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not proven, 130 cancelled.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -41,7 +41,7 @@ fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::RunJob { own_session } => run_job::run(own_session),
         Command::Smoke {} => Err(args::not_built("smoke", "Modal")),
-        Command::Mcp {} => Err(args::not_built("mcp", "the MCP server")),
+        Command::Mcp {} => Err(args::not_built("mcp", "MCP server")),
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
             let runtime = runtime.map_err(|error| Error::new(crate::error::ErrorKind::Local, "no runtime").because(error))?;
@@ -66,11 +66,7 @@ fn dispatch(command: Command) -> Result<u8> {
 
 /// A token on the command line is in the shell's history and in every process list. It is refused without being repeated.
 fn pasted_token(arguments: &[OsString]) -> Option<Error> {
-    let holds_token = |argument: &OsString| {
-        let text = argument.to_string_lossy();
-        text.split(['=', ':', ',', '@', '/']).any(looks_like_token)
-    };
-    arguments.iter().any(holds_token).then(|| {
+    arguments.iter().any(|argument| holds_token(&argument.to_string_lossy())).then(|| {
         Error::usage(
             "an argument looks like an access token",
             "tokens come from the environment or a .env file, never from arguments; since this one is in your shell's history now, replace it",

@@ -96,9 +96,9 @@ pub(super) fn plan(config: &Config, plan: &TransferPlan) -> String {
     }
     let totals = &plan.totals;
     line_of(&mut text, &format!("copy         {} ({})", count(totals.copy, "file"), size(totals.copy_bytes)));
-    line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
     let copies: Vec<_> = plan.copies().map(|item| (&item.file.path, note(item))).collect();
     list(&mut text, &copies);
+    line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
     let left_out: Vec<_> = plan.items.iter().filter_map(|item| Some((&item.file.path, left_out(&item.decision)?))).collect();
     if !left_out.is_empty() {
         line_of(&mut text, &format!("left out     {}", count(left_out.len() as u64, "file")));
@@ -249,7 +249,10 @@ pub(super) fn checks(checks: &[PlatformCheck]) -> String {
         if let Some(error) = &check.error {
             line_of(&mut text, &format!("  problem     {}", error.message));
         }
-        line_of(&mut text, &format!("  make one at {}", check.page));
+        match check.error.as_ref().and_then(|error| error.hint.as_deref()) {
+            Some(hint) => line_of(&mut text, &format!("  hint        {hint}")),
+            None => line_of(&mut text, &format!("  make one at {}", check.page)),
+        }
     }
     text.trim_end().to_owned()
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conductor::{Events, conduct};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::Job;
-use crate::secret::Tokens;
+use crate::secret::{Tokens, holds_token};
 
 /// A job with 100,000 pairs of digests is below 20 MiB.
 const LINE_LIMIT: u64 = 64 << 20;
@@ -41,7 +41,9 @@ fn read(input: impl BufRead) -> Result<(Tokens, Job)> {
     let (tokens, job) = (line()?, line()?);
     let tokens = Tokens::from_line(tokens.trim())?;
     let job = serde_json::from_str(job.trim()).map_err(|error| {
-        Error::usage("the second line of standard input is no job", "make one with `hf2ms plan --job`").because(error)
+        let refusal = Error::usage("the second line of standard input is no job", "make one with `hf2ms plan --job`");
+        // it may quote a value, and the value may be what belongs on the first line
+        if holds_token(&error.to_string()) { refusal } else { refusal.because(error) }
     })?;
     Ok((tokens, job))
 }

@@ -153,6 +153,9 @@ impl Conductor<'_> {
         let repo = &plan.request.destination;
         let licence = crate::card::licence_for_creation(survey.card.as_ref().map(|card| card.original.as_slice()), repo.platform);
         let info = self.destination.create(repo, plan.destination_visibility, licence.as_deref()).await?;
+        self.tally().created();
+        self.set_head(info.commit.clone());
+        self.events.send(What::Created { visibility: info.visibility });
         if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
             return Err(Error::new(
                 ErrorKind::Forbidden,
@@ -161,9 +164,6 @@ impl Conductor<'_> {
             .with("repo", repo)
             .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
         }
-        self.tally().created();
-        self.set_head(info.commit.clone());
-        self.events.send(What::Created { visibility: info.visibility });
         Ok(info)
     }
 

@@ -69,7 +69,14 @@ async fn settled<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expecte
     let mut tries = 0;
     loop {
         let info = destination.info(repo, None).await?;
-        let manifest = destination.manifest(&info).await?;
+        let manifest = match destination.manifest(&info).await {
+            Ok(manifest) => manifest,
+            // a replica that lags behind does not know the commit yet: it lists nothing of it
+            Err(error) if after_commit && error.kind() == ErrorKind::NotFound => {
+                Manifest { repo: info.repo, commit: info.commit, revision: info.revision, visibility: info.visibility, files: Vec::new() }
+            }
+            Err(error) => return Err(error),
+        };
         let verification = verify(expected.iter().map(|expected| &expected.file), &manifest);
         tries += 1;
         if verification.is_complete() || !after_commit || tries >= LISTINGS {

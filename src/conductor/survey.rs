@@ -4,10 +4,11 @@ use futures_util::StreamExt;
 
 use crate::card;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Destination, RepoInfo, Source};
+use crate::http::{Patience, retry};
+use crate::hub::{Destination, Location, RepoInfo, Source};
 use crate::plan::{Card, Existing, Inputs, Selection, TransferPlan, apply_known};
 use crate::protocol::Request;
-use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath};
+use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, Visibility};
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
@@ -51,6 +52,7 @@ impl Survey {
         let mut survey =
             Self { source: manifest, destination: existing, card: None, selection, compared: 0, learned: Vec::new(), request: request.clone() };
         survey.read_card(source, destination).await?;
+        survey.knock(source).await?;
         survey.compare(source).await?;
         Ok(survey)
     }
@@ -105,14 +107,21 @@ impl Survey {
         Ok(())
     }
 
+    /// The listing of a gated repository is open where its files are not: one byte tells before anything is created.
+    async fn knock<S: Source>(&self, source: &S) -> Result<()> {
+        let file = self.source.files.iter().filter(|file| self.selection.takes(&file.path)).max_by_key(|file| file.size);
+        let (Visibility::Gated, Some(file)) = (self.source.visibility, file.filter(|file| file.size > 0)) else { return Ok(()) };
+        let opened = retry(Patience::ATTENDED, || source.open(&self.source, file, 0..1, Location::Fresh)).await;
+        opened.map(|_| ()).map_err(|error| error.during("read").with("file", &file.path))
+    }
+
     /// Finds out by reading whether files that lie on both sides with the same size are the same, where the listings have no kind of
-    /// digest in common. Larger files always have a sha256.
+    /// digest in common. Only plain git files have no sha256, and those are 10 MB or a little more.
     async fn compare<S: Source>(&mut self, source: &S) -> Result<()> {
         let Some((_, existing)) = &self.destination else { return Ok(()) };
         let unclear = |file: &&FileEntry| {
             let there = existing.manifest.file(&file.path);
-            there.is_some_and(|there| there.size == file.size && there.digests.same(&file.digests).is_none())
-                && file.size <= GIT_FILE_LIMIT
+            there.is_some_and(|there| there.size == file.size && there.digests != Digests::default() && there.digests.same(&file.digests).is_none())
                 && self.selection.takes(&file.path)
                 && !file.path.is_git_attributes()
                 && !(self.card.is_some() && file.path.as_str() == "README.md")

@@ -68,6 +68,14 @@ impl Locations {
         known.get(key).filter(|found| found.at.elapsed() < REMEMBERED).cloned()
     }
 
+    /// Drops a location that was refused, so that nobody else tries it.
+    pub(super) fn forget(&self, key: &str, url: &SafeUrl) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(key).is_some_and(|found| found.url.expose() == url.expose()) {
+            known.remove(key);
+        }
+    }
+
     pub(super) fn put(&self, key: String, found: Found) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= 256 {
@@ -140,6 +148,17 @@ pub(super) fn storage_refusal(status: StatusCode, retry_after: Option<Duration>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_that_was_refused_is_not_given_out_again() {
+        let url = |text: &str| SafeUrl::new(text.parse().unwrap());
+        let locations = Locations::default();
+        locations.put("file".to_owned(), Found::new(url("https://cdn.example/new"), None, None));
+        locations.forget("file", &url("https://cdn.example/old"));
+        assert!(locations.get("file").is_some(), "somebody found a new one meanwhile");
+        locations.forget("file", &url("https://cdn.example/new"));
+        assert!(locations.get("file").is_none());
+    }
 
     #[test]
     fn content_ranges_are_read() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reqwest::Response;
 use url::{Host, Url};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, Request, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
@@ -214,7 +214,8 @@ pub trait Destination: Source {
 ///
 /// Fails with `Usage` for anything but `https://`, or `http://` on loopback: a token would travel in the clear.
 fn endpoint(text: &str) -> Result<(Url, bool)> {
-    let refuse = |why: &'static str| Error::usage(why, "use an address like https://huggingface.co; http:// is accepted on loopback only");
+    let hint = "use an address like https://huggingface.co or https://modelscope.cn; http:// is accepted on loopback only";
+    let refuse = |why: &'static str| Error::usage(why, hint);
     let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse("the endpoint is not a URL").with("got", text).because(error))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -228,6 +229,14 @@ fn endpoint(text: &str) -> Result<(Url, bool)> {
         "https" => Ok((url, loopback)),
         "http" if loopback => Ok((url, true)),
         _ => Err(refuse("the endpoint is neither https nor on loopback").with("got", SafeUrl::new(url))),
+    }
+}
+
+/// A refused download: who may see a gated repository may not yet read its files, and only its page lets them in.
+fn at_the_gate(error: Error, page: &str) -> Error {
+    match error.kind() {
+        ErrorKind::Forbidden => error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again")),
+        _ => error,
     }
 }
 
@@ -262,10 +271,11 @@ impl Hub {
     /// A client for the hub of this platform at `endpoint`. `patience` is for the calls that look something up: a person waits less
     /// long than a migration. Fails with `Usage` when the endpoint is not https, or http on loopback.
     pub fn new(platform: Platform, endpoint: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
-        Ok(match platform {
-            Platform::HuggingFace => Self::HuggingFace(HuggingFace::new(endpoint, token, patience)?),
-            Platform::ModelScope => Self::ModelScope(ModelScope::new(endpoint, token, patience)?),
-        })
+        let hub = match platform {
+            Platform::HuggingFace => HuggingFace::new(endpoint, token, patience).map(Self::HuggingFace),
+            Platform::ModelScope => ModelScope::new(endpoint, token, patience).map(Self::ModelScope),
+        };
+        hub.map_err(|error| error.with("hub", platform.title()))
     }
 
     /// The address of a repository's page.

@@ -82,7 +82,8 @@ fn direction(address: &Address, to: Option<Platform>) -> Result<Platform> {
 fn destination_id(dest: &str, to: Platform) -> Result<RepoId> {
     let address = Address::parse(dest, &[]).map_err(|error| error.with("--dest", format!("`{dest}`")))?;
     if address.platform.is_some_and(|platform| platform != to) {
-        return Err(Error::usage("--dest names the hub that is read", format!("the destination is on {}", to.title())));
+        let hint = format!("the destination is on {}: write `{to}:{1}`, or `{1}` alone", to.title(), address.id);
+        return Err(Error::usage("--dest names the hub that is read", hint));
     }
     if address.revision.is_some() {
         return Err(Error::usage("--dest takes no revision", format!("hf2ms writes to the branch `{}`", to.default_branch())));

@@ -91,7 +91,9 @@ impl Risk {
             format!("{}{rest}", names.join(", "))
         };
         match self {
+            Self::Overwrite { files: 1, first } => format!("overwrites a file that differs at the destination: {}", some(first, 1)),
             Self::Overwrite { files, first } => format!("overwrites {files} files that differ at the destination: {}", some(first, *files)),
+            Self::LeftOut { files: 1, first } => format!("leaves out a file that the destination refuses: {}", some(first, 1)),
             Self::LeftOut { files, first } => format!("leaves out {files} files that the destination refuses: {}", some(first, *files)),
             Self::LoosenedVisibility { from, to } => {
                 format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
@@ -231,7 +233,7 @@ impl TransferPlan {
             (true, false) => "make the destination private, name another one with --dest, or pass --loosen-visibility to publish the files",
             _ => "look at it with --dry-run; pass --yes to allow it",
         };
-        Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).hint_to(hint))
+        Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).with("destination", &self.request.destination).hint_to(hint))
     }
 
     /// The items to copy.

@@ -132,9 +132,10 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// For a file of `size` bytes: sha256 always, git sha1 up to 10 MB.
-    pub fn new(size: u64) -> Self {
-        Self { sha256: sha2::Sha256::new(), git_sha1: (size <= GIT_FILE_LIMIT).then(|| git_header(size)), seen: 0 }
+    /// For a file of `size` bytes: sha256 always, git sha1 up to 10 MB and wherever it is what is claimed of the file.
+    pub fn new(size: u64, claimed: Digests) -> Self {
+        let with_git = size <= GIT_FILE_LIMIT || claimed.git_sha1.is_some();
+        Self { sha256: sha2::Sha256::new(), git_sha1: with_git.then(|| git_header(size)), seen: 0 }
     }
 
     /// Takes the next bytes.
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn hashing_in_pieces_equals_hashing_at_once() {
-        let mut hasher = Hasher::new(11);
+        let mut hasher = Hasher::new(11, Digests::default());
         hasher.update(b"hello");
         hasher.update(b" world");
         assert_eq!(hasher.finish(), Digests::of(b"hello world"));

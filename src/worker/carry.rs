@@ -33,6 +33,7 @@ pub(super) fn check(file: &FileEntry, found: Digests) -> Result<Digests> {
             .with("file", &file.path)
             .with("expected", expected.unwrap_or_default())
             .with("got", got.unwrap_or_default())
+            .hint_to("the source gives other bytes than it lists, and none of them were committed; run again later, or leave the file out with --exclude")
             .retry(Retry::Later(None)));
     }
     Ok(found)
@@ -55,7 +56,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     /// Reads, hashes and hands over. `None` when the destination stopped taking.
     async fn pump(&self, file: &FileEntry, sender: UploadSender, flight: &Flight) -> Result<Option<Digests>> {
         let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, 0..file.size);
-        let mut hasher = Hasher::new(file.size);
+        let mut hasher = Hasher::new(file.size, file.digests);
         let mut tail = Tail::default();
         loop {
             match reader.next().await {
@@ -105,7 +106,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         flight: &Arc<Flight>,
     ) -> Result<(Digests, Vec<String>)> {
         let mut flying = JoinSet::new();
-        let mut hasher = Hasher::new(file.size);
+        let mut hasher = Hasher::new(file.size, file.digests);
         let mut ahead: VecDeque<Arc<PartBuffer>> = VecDeque::new();
         let mut tags = Vec::with_capacity(requests.len());
         let mut launched = 0;

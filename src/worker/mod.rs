@@ -4,6 +4,7 @@ mod carry;
 mod meter;
 mod parts;
 mod reader;
+mod slabs;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub use reader::Reader;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::hub::{Blob, Destination, RepoInfo, Source, Ticket, Upload};
-use crate::http::{Backoff, Patience, UploadBody};
+use crate::http::{Backoff, Patience, UploadBody, retry};
 use crate::protocol::Limits;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Hasher, Manifest};
 
@@ -29,6 +30,8 @@ const TICKET_AGE: Duration = Duration::from_secs(600);
 const NEGOTIATED_BYTES: u64 = 64 << 30;
 /// A source that gave wrong bytes this often has wrong bytes.
 const CORRUPTED_TRIES: u32 = 3;
+/// For reading what came wrong again. A [`Reader`] has tried all else itself.
+const REREAD: Patience = Patience { tries: CORRUPTED_TRIES, ..Patience::PATIENT };
 
 /// What carries. Cheap to share between tasks.
 pub struct Worker<S, D> {
@@ -42,6 +45,7 @@ pub struct Worker<S, D> {
     /// Bytes of content held at once, in KiB.
     memory: Arc<Semaphore>,
     memory_total: u64,
+    pool: Arc<slabs::Pool>,
     meter: Arc<Meter>,
 }
 
@@ -71,6 +75,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             width: streams,
             memory: Arc::new(Semaphore::new(kib)),
             memory_total,
+            pool: Arc::default(),
             meter,
         }
     }
@@ -165,7 +170,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Upload::Multipart { part_size, parts, .. } => self.carry_parts(&file, *part_size, parts, &flight).await,
             };
             let ended = match tried {
-                Ok((digests, tags)) => self.destination.complete(&ticket, &tags).await.map(|()| digests),
+                Ok((digests, tags)) => self.complete(&ticket, &tags).await.map(|()| digests),
                 Err(error) => Err(error),
             };
             drop(flight);
@@ -188,6 +193,24 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     async fn ticket(&self, blob: Blob) -> Result<Option<Ticket>> {
         let tickets = self.destination.negotiate(&self.info, &[blob]).await.map_err(|error| error.during("negotiate"))?;
         Ok(tickets.into_iter().next().flatten())
+    }
+
+    /// Ends an upload. After a failure the destination is asked whether it ended after all; if not, what was sent is offered once more,
+    /// because sending it again is dearer.
+    async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
+        let mut backoff = Backoff::new(Patience::ATTENDED);
+        loop {
+            let error = match self.destination.complete(ticket, tags).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let Retry::Later(asked) = error.retryable() else { return Err(error) };
+            if self.ticket(ticket.blob).await?.is_none() {
+                return Ok(());
+            }
+            let Some(wait) = backoff.next(asked) else { return Err(error) };
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Puts contents at hand as blobs, each once: those the destination has are only reported.
@@ -262,7 +285,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 }
             }
         }
-        self.destination.complete(ticket, &tags).await
+        self.complete(ticket, &tags).await
     }
 
     /// Reads these files whole, several at a time, and checks each against what the source says of it. In the order given.
@@ -304,19 +327,22 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
 
 /// Reads a small file whole and checks it against what the source says of it.
 ///
-/// Fails with `Corrupted` when it does not match, and with `TooLarge` past 10 MB, which nothing holds in memory.
+/// Fails with `Corrupted` when it does not match time and again, and with `TooLarge` past 10 MB, which nothing holds in memory.
 pub async fn read_whole<S: Source>(source: &S, manifest: &Manifest, file: &FileEntry) -> Result<Bytes> {
     if file.size > GIT_FILE_LIMIT {
         return Err(Error::new(ErrorKind::TooLarge, "too large to be read into memory").with("file", &file.path).with("size", file.size));
     }
-    let mut content = Vec::with_capacity(usize::try_from(file.size).unwrap_or_default());
-    let mut reader = Reader::new(source, manifest, file, 0..file.size);
-    while let Some(chunk) = reader.next().await? {
-        content.extend_from_slice(&chunk);
-    }
-    let content = Bytes::from(content);
-    carry::check(file, Digests::of(&content))?;
-    Ok(content)
+    retry(REREAD, || async move {
+        let mut content = Vec::with_capacity(usize::try_from(file.size).unwrap_or_default());
+        let mut reader = Reader::new(source, manifest, file, 0..file.size);
+        while let Some(chunk) = reader.next().await? {
+            content.extend_from_slice(&chunk);
+        }
+        let content = Bytes::from(content);
+        carry::check(file, Digests::of(&content))?;
+        Ok(content)
+    })
+    .await
 }
 
 fn blob_of(file: &FileEntry) -> Result<Blob> {
@@ -328,14 +354,17 @@ fn no_tag() -> Error {
     Error::new(ErrorKind::Protocol, "the storage gave no tag for a part").retry(Retry::Later(None))
 }
 
-/// Finds both digests of a small file, the sha256 alone of a larger one, by reading it once and holding nothing.
+/// Finds the sha256 of a file, and its git digest where that may be known of it, by reading it and holding nothing.
 ///
-/// Fails with `Corrupted` when they are not what the source says.
+/// Fails with `Corrupted` when they are time and again not what the source says.
 pub async fn digests_of<S: Source>(source: &S, manifest: &Manifest, file: &FileEntry) -> Result<Digests> {
-    let mut reader = Reader::new(source, manifest, file, 0..file.size);
-    let mut hasher = Hasher::new(file.size);
-    while let Some(chunk) = reader.next().await? {
-        hasher.update(&chunk);
-    }
-    carry::check(file, hasher.finish())
+    retry(REREAD, || async move {
+        let mut reader = Reader::new(source, manifest, file, 0..file.size);
+        let mut hasher = Hasher::new(file.size, file.digests);
+        while let Some(chunk) = reader.next().await? {
+            hasher.update(&chunk);
+        }
+        carry::check(file, hasher.finish())
+    })
+    .await
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
+use super::slabs::Slabs;
 use super::{Flight, Reader, Worker, no_tag};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::hub::{Destination, Source};
@@ -51,6 +52,11 @@ impl PartBuffer {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether all of it may be held.
+    fn is_held(&self) -> bool {
+        self.state().memory.is_some()
     }
 
     async fn push(&self, chunk: Bytes) {
@@ -148,22 +154,27 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let mut sent = 0;
         let pump = async {
             let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, part.range.clone());
+            let mut slabs = Slabs::new(part.buffer.is_held().then(|| self.pool.clone()));
             loop {
-                match reader.next().await {
-                    Ok(Some(chunk)) => {
-                        part.buffer.push(chunk.clone()).await;
-                        let length = chunk.len() as u64;
-                        if !sender.send(chunk).await {
-                            return Ok(false);
-                        }
-                        sent += length;
-                        flight.moved(length);
-                    }
-                    Ok(None) => return Ok(true),
+                let (pieces, is_last) = match reader.next().await {
+                    Ok(Some(chunk)) => (slabs.fill(chunk), false),
+                    Ok(None) => (slabs.rest().into_iter().collect(), true),
                     Err(error) => {
                         sender.abort().await;
                         return Err(error);
                     }
+                };
+                for piece in pieces {
+                    part.buffer.push(piece.clone()).await;
+                    let length = piece.len() as u64;
+                    if !sender.send(piece).await {
+                        return Ok(false);
+                    }
+                    sent += length;
+                    flight.moved(length);
+                }
+                if is_last {
+                    return Ok(true);
                 }
             }
         };

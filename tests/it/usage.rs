@@ -68,6 +68,15 @@ fn refused_unasked(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn the_help_shows_what_is_built() {
+    let world = World::start();
+    insta::assert_snapshot!("help", world.run(&["--help"]).exits(0).shown(&world));
+    insta::assert_snapshot!("help_migrate", world.run(&["migrate", "-h"]).exits(0).shown(&world));
+    insta::assert_snapshot!("no_verb", world.run(&[]).exits(2).shown(&world));
+    insta::assert_snapshot!("wrong_verb", world.run(&["transfer", "hf:alice/bert"]).exits(2).shown(&world));
+}
+
+#[test]
 fn a_command_without_source_says_how_to_name_one() {
     insta::assert_snapshot!(refused_unasked(&["migrate", "--to", "ms"]));
 }
@@ -132,7 +141,9 @@ fn a_pasted_token_is_refused_and_never_repeated() {
     let page = format!("https://alice:{PASTED}@huggingface.co/alice/bert");
     let listed = format!("alice/bert,{PASTED}");
     let modelscope = "ms-01234567-89ab-cdef-0123-456789abcdef";
-    let all: [&[&str]; 7] = [
+    let header = format!("Bearer {PASTED}");
+    let query = format!("https://huggingface.co/alice/bert?token={PASTED}&x=1");
+    let all: [&[&str]; 9] = [
         &["migrate", PASTED, "--to", "ms"],
         &["plan", &glued],
         &["migrate", "hf:alice/bert", "--dest", &dest],
@@ -140,6 +151,8 @@ fn a_pasted_token_is_refused_and_never_repeated() {
         &["migrate", &listed],
         &["status", PASTED],
         &["migrate", "alice/bert", "--token", modelscope],
+        &["migrate", &header],
+        &["plan", &query],
     ];
     for arguments in all {
         let shown = refused(&world, 2, arguments);
@@ -209,6 +222,7 @@ fn a_space_is_refused_until_its_files_are_wanted_as_a_model() {
     insta::assert_snapshot!(refused(&world, 2, &["migrate", "hf:alice/demo"]));
     insta::assert_snapshot!("space_by_page", refused(&world, 2, &["migrate", &page]));
     insta::assert_snapshot!("space_by_type", refused(&world, 2, &["migrate", "hf:alice/demo", "--type", "space"]));
+    world.run(&["plan", &page, "--repo-type", "model"]).exits(0);
     let outcome = world.run(&["migrate", "hf:alice/demo", "--repo-type", "model"]).exits(0);
     insta::assert_snapshot!("space_as_model", outcome.shown(&world));
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/demo");
@@ -238,6 +252,8 @@ fn a_job_that_is_none_is_refused_and_the_line_with_the_tokens_is_not_repeated() 
         ("not_a_job", format!("{good}\nmigrate this\n")),
         ("half_a_job", format!("{good}\n{{\"protocol\":1}}\n")),
         ("tokens_twice", format!("{good}\n{good}\n")),
+        ("token_for_job", format!("{good}\n\"{PASTED}\"\n")),
+        ("token_for_number", format!("{good}\n{{\"protocol\":\"{PASTED}\"}}\n")),
     ];
     for (name, input) in inputs {
         let mut child = world.command(&["run-job"]).stdin(Stdio::piped()).spawn().unwrap();

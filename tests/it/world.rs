@@ -141,10 +141,7 @@ impl World {
 
     /// The process that carries the newest migration.
     pub fn carrier(&self) -> Option<u32> {
-        let migrations = self.home.join("state/migrations");
-        let newest = std::fs::read_dir(migrations).ok()?.filter_map(|entry| Some(entry.ok()?.path())).max()?;
-        let place: Value = serde_json::from_slice(&std::fs::read(newest.join("place.json")).ok()?).ok()?;
-        place["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+        carrier_in(&self.home)
     }
 
     /// Text with everything that is different from run to run replaced by a name.
@@ -174,6 +171,13 @@ impl Drop for World {
             self.assert_clean();
         }
     }
+}
+
+/// The process that carries the newest migration of this home, for closures that cannot hold the world.
+pub fn carrier_in(home: &Path) -> Option<u32> {
+    let newest = std::fs::read_dir(home.join("state/migrations")).ok()?.filter_map(|entry| Some(entry.ok()?.path())).max()?;
+    let place: Value = serde_json::from_slice(&std::fs::read(newest.join("place.json")).ok()?).ok()?;
+    place["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
 }
 
 fn host(endpoint: &str) -> String {
@@ -223,6 +227,7 @@ fn scrub_words(text: &str) -> String {
             16 if is_hex(word) => Some("[HASH]"),
             36 if word.bytes().filter(|byte| *byte == b'-').count() == 4 && is_hex(&word.replace('-', "")) => Some("[REQUEST]"),
             18 if word.starts_with('m') && word.as_bytes()[11] == b'-' => Some("[ID]"),
+            10 if word.starts_with("1-") && is_hex(&word[2..]) => Some("[REQUEST]"),
             21 if word.starts_with("plan-") && is_hex(&word[5..]) => Some("[PLAN]"),
             _ => None,
         }

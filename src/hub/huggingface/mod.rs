@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint};
+use super::{Account, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
@@ -157,8 +157,14 @@ impl Source for HuggingFace {
                     }
                 }
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
-                _ if own => return judge(&Http::answer_of(response).await).and_then(|_| Err(unexpected())),
-                status => return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url)),
+                _ if own => {
+                    let refused = judge(&Http::answer_of(response).await).and_then(|_| Err(unexpected()));
+                    return refused.map_err(|error| at_the_gate(error, &self.page(&manifest.repo)));
+                }
+                status => {
+                    self.locations.forget(&path, &url);
+                    return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url));
+                }
             }
         }
         Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))

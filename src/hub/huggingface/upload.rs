@@ -191,8 +191,9 @@ impl HuggingFace {
         if let Upload::Multipart { complete, .. } = &ticket.upload {
             let parts: Vec<_> = tags.iter().enumerate().map(|(index, tag)| json!({ "partNumber": index + 1, "etag": tag })).collect();
             let body = json!({ "oid": ticket.blob.sha256, "parts": parts }).to_string();
-            // the URL is signed: the official client sends no token here either
+            // the URL is signed: the official client sends no token here either. It may be tried again: the caller asks first
             let request = Request::new(Method::POST, complete.clone())
+                .repeatable()
                 .header(ACCEPT, HeaderValue::from_static(LFS_MEDIA))
                 .payload(Payload::Bytes(body.into(), LFS_MEDIA));
             self.http.call(request, Patience::ONCE, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("complete"))?;

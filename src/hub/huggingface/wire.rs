@@ -160,12 +160,14 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
     let code = answer.headers.get("x-error-code").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let words = words(answer);
     let error = match (answer.status.as_u16(), code) {
-        (401, _) if words.contains("Invalid credentials") || words.contains("Invalid username or password") => bad_token(),
+        (401, _) if words.contains("Invalid credentials") => bad_token(),
         (_, "GatedRepo") => Error::new(ErrorKind::Forbidden, "the repository is gated and its terms are not accepted")
             .hint_to("open the repository's page while signed in, accept the terms, and run again"),
+        // a caller without token gets 401 "Invalid username or password" for what is not there (facts, huggingface §2 "Errors")
         (401, "") | (_, "RepoNotFound") => Error::new(ErrorKind::NotFound, "no such repository, or it is hidden from this token")
             .hint_to("check name and type; for a private repository set HF_TOKEN to a token that may read it"),
-        (404, "RevisionNotFound") => Error::new(ErrorKind::NotFound, "no such revision"),
+        (404, "RevisionNotFound") => Error::new(ErrorKind::NotFound, "no such revision")
+            .hint_to("name a branch, a tag or a commit that the repository has"),
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run again"),

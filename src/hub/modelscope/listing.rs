@@ -49,7 +49,10 @@ impl ModelScope {
         };
         let (entries, by_entry) = match pinned {
             Ok(entries) => (entries, false),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => (self.settled(info).await?, true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                let settled = self.settled(info).await;
+                (settled.map_err(|error| error.with("repo", &info.repo).with("revision", &info.revision))?, true)
+            }
             Err(error) => return Err(error.with("repo", &info.repo)),
         };
         let newest = entries.iter().max_by_key(|entry| entry.committed_date).and_then(|entry| entry.revision.clone());

@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Blob, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint};
+use super::{Account, Blob, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Patience, Request, UploadBody, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
@@ -98,7 +98,7 @@ impl Source for ModelScope {
         let about: wire::About = self.http.call(self.get(&api(repo))?, self.patience, judge).await.map_err(named)?;
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
-        let head = self.head(repo, wanted).await.map_err(named)?;
+        let head = self.head(repo, wanted).await.map_err(|error| at_the_gate(named(error), &self.page(repo)))?;
         Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, is_new: head.commits <= 1 })
     }
 
@@ -133,9 +133,13 @@ impl Source for ModelScope {
                 StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
                 _ if own => {
                     return judge::<serde_json::Value>(&Http::answer_of(response).await)
-                        .and_then(|_| Err(Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")));
+                        .and_then(|_| Err(Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")))
+                        .map_err(|error| at_the_gate(error, &self.page(&manifest.repo)));
                 }
-                status => return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url)),
+                status => {
+                    self.locations.forget(&path, &url);
+                    return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url));
+                }
             }
         }
         Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))

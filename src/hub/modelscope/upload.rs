@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::wire::judge;
 use super::{ModelScope, SafeUrl};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Action, Blob, Commit, RepoInfo, Source, Ticket, Upload, quoted};
+use crate::hub::{Account, Action, Blob, Commit, RepoInfo, Source, Ticket, Upload, quoted};
 use crate::http::{Patience, Payload, Piece, Request};
 use crate::repo::{GIT_FILE_LIMIT, RepoPath, RepoRef, RepoType, Visibility};
 
@@ -83,9 +83,29 @@ impl ModelScope {
         match self.http.call(request.repeatable(), Patience::PATIENT, judge::<Value>).await {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => return Err(error.during("create").with("repo", repo)),
+            Err(error) => return Err(self.refused_creation(error, repo).await.during("create").with("repo", repo)),
         }
         self.info(repo, None).await
+    }
+
+    /// The site does not say beforehand where a token may write: after a refusal its account is named.
+    async fn refused_creation(&self, error: Error, repo: &RepoRef) -> Error {
+        let error = match error.kind() {
+            ErrorKind::NotFound => {
+                Error::new(ErrorKind::Forbidden, format!("ModelScope knows no namespace `{}`", repo.id.namespace())).because(error)
+            }
+            ErrorKind::Forbidden if error.hint().is_some() => error,
+            _ => return error,
+        };
+        match self.account().await {
+            Ok(Account { name, .. }) if name == repo.id.namespace() => {
+                error.hint_instead(format!("it is a token of {name} without write permission: set MODELSCOPE_API_TOKEN to one that has it"))
+            }
+            Ok(Account { name, .. }) => {
+                error.hint_instead(format!("it is a token of {name}: choose a namespace it may write to, as with --dest {name}/{}", repo.id.name()))
+            }
+            Err(_) => error,
+        }
     }
 
     pub(super) async fn batch(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {

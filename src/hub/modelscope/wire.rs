@@ -164,8 +164,9 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     let wait = retry_after(&answer.headers);
     let error = if status == 401 || envelope.code == "InvalidAuthentication" || envelope.code == "10010103009" {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token")
+            .hint_to("set MODELSCOPE_API_TOKEN to a token of this site; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
-        Error::new(ErrorKind::Unauthorized, "ModelScope wants a token here")
+        Error::new(ErrorKind::Unauthorized, "ModelScope wants a token here").hint_to("set MODELSCOPE_API_TOKEN")
     } else if status == 429 || envelope.code == "RateLimitExceed" || says(&["frequency limit exceeded", "e1021"]) {
         Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(wait))
     } else if says(&["exceeds actions limit"]) {
@@ -182,7 +183,7 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
             .hint_to("use a token with write permission for this namespace")
     } else if status == 404 || envelope.code == "404" {
         Error::new(ErrorKind::NotFound, "no such repository, revision or file, or it is hidden from this token")
-            .hint_to("check name and type; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
+            .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
     } else if status == 200 {
         // a failure in a 200: nothing says whether it will pass, so it is tried again within the budget
         Error::new(ErrorKind::Unavailable, "the service says that it failed").retry(Retry::Later(wait))

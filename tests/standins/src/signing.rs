@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
+/// A request that comes this soon after a refusal was sent before anybody heard of that: no rule is broken by it.
+pub const ON_THE_WAY: Duration = Duration::from_millis(200);
+
 /// What a signature says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::accounts::{Accounts, Caller};
 use super::behaviour::Behaviour;
@@ -29,8 +29,8 @@ pub(super) struct State {
     pub(super) limits: Limits,
     /// Downloads that give other bytes than they should, by CDN path.
     pub(super) mixed_up: HashMap<String, Content>,
-    /// Expired URLs that were shown again, by signature.
-    pub(super) expired: HashMap<String, u32>,
+    /// When an expired URL was refused first, by signature.
+    pub(super) expired: HashMap<String, Instant>,
 }
 
 impl State {

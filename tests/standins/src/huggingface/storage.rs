@@ -1,10 +1,12 @@
 //! The storage origin: takes objects by signed PUT, whole or in parts. Knows no tokens.
 
+use std::time::Instant;
+
 use super::answers::storage_error;
 use super::hub::{Hub, State};
 use super::{lfs, rules};
 use crate::server::{Gone, Request, Response};
-use crate::signing::Verdict;
+use crate::signing::{ON_THE_WAY, Verdict};
 use crate::store::Intake;
 
 /// A PUT that may go ahead.
@@ -97,9 +99,8 @@ impl Hub {
             }
             Verdict::Good if !request.url_expired && !state.expired.contains_key(&signature) => Ok(()),
             Verdict::Good | Verdict::Expired => {
-                let shown = state.expired.entry(signature).or_default();
-                *shown += 1;
-                if *shown > 1 {
+                let refused = *state.expired.entry(signature).or_insert_with(Instant::now);
+                if refused.elapsed() > ON_THE_WAY {
                     self.rig.strict.broken(rules::EXPIRED_URL_REUSED, format!("{} {}", request.method, request.route.name));
                 }
                 Err(storage_error(403, "AccessDenied", "Request has expired"))

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::repo::now;
 use crate::content::Content;
+use crate::signing::ON_THE_WAY;
 
 /// What a key opens.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub(super) struct Opened {
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
     Good(Opened),
-    /// Too late, for the n-th time.
-    Expired(u32),
+    /// Too late; and whether whoever shows it must have heard so before.
+    Expired { told: bool },
     Forged,
 }
 
@@ -30,7 +31,7 @@ pub(super) enum Verdict {
 struct Key {
     opened: Opened,
     expires: Instant,
-    refused: u32,
+    refused: Option<Instant>,
 }
 
 /// The keys given out.
@@ -45,7 +46,7 @@ impl Keys {
         let until = now() + lifetime.as_secs() as i64;
         let proof = hex::encode(&Sha256::digest(format!("{} {until} {serial}", opened.sha256))[..16]);
         let key = format!("{until}-{serial}-0-{proof}");
-        keys.insert(key.clone(), Key { opened, expires: Instant::now() + lifetime, refused: 0 });
+        keys.insert(key.clone(), Key { opened, expires: Instant::now() + lifetime, refused: None });
         key
     }
 
@@ -59,8 +60,8 @@ impl Keys {
         if Instant::now() < key.expires {
             return Verdict::Good(key.opened.clone());
         }
-        key.refused += 1;
-        Verdict::Expired(key.refused)
+        let refused = *key.refused.get_or_insert_with(Instant::now);
+        Verdict::Expired { told: refused.elapsed() > ON_THE_WAY }
     }
 
     /// Lets every key run out.

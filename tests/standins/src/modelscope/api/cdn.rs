@@ -23,9 +23,9 @@ pub(in crate::modelscope) fn object(hub: &Hub, request: &Request, sha256: &str) 
             expect_identity(hub, request);
             serve(request, opened)
         }
-        Verdict::Expired(times) => {
-            if times > 1 {
-                hub.rig.strict.broken(rules::EXPIRED_URL_REUSED, format!("for the {times}th time"));
+        Verdict::Expired { told } => {
+            if told {
+                hub.rig.strict.broken(rules::EXPIRED_URL_REUSED, request.route.name);
             }
             denied("expired timestamp")
         }

@@ -1,0 +1,130 @@
+//! One large generated file, each direction: peak memory for part sizes from 8 MiB to 1 GiB, and the time with both sides throttled to
+//! 100 MB/s against the time that one way alone must take.
+//!
+//! `cargo bench --bench one_file` takes minutes; `-- --memory 8G` and `-- --throttled 4G` run one half with a size of your own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement prints, and stops where something is broken"
+)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hf2ms::protocol::{Report, State};
+use standins::content::Content;
+use standins::huggingface::{self, HuggingFace, RepoKind, Role};
+use standins::modelscope::{self, ModelScope, Tier};
+use standins::store::Sink;
+
+const RATE: u64 = 100_000_000;
+const MEMORY_LIMIT: u64 = 128 << 20;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (memory, throttled) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--memory", size] => (Some(parse_size(size)), None),
+        ["--throttled", size] => (None, Some(parse_size(size))),
+        _ => (Some(8_000_000_000), Some(4_000_000_000)),
+    };
+    let mut good = true;
+    if let Some(size) = memory {
+        println!("peak memory of the process that carries one file of {} MB, limit {} MiB", size / 1_000_000, MEMORY_LIMIT >> 20);
+        println!("{:<10} {:>10} {:>12} {:>10} {:>9}", "to", "part", "peak MiB", "seconds", "MB/s");
+        let parts = [8, 32, 64, 128, 1024].map(|mib| (Direction::ToHuggingFace, Some(mib << 20)));
+        for (direction, part) in std::iter::once((Direction::ToModelScope, None)).chain(parts) {
+            let report = run(direction, size, part, None);
+            let took = report.resources.as_ref().unwrap();
+            let part = part.map_or_else(|| "one PUT".to_owned(), |part| format!("{} MiB", part >> 20));
+            let rate = size as f64 / 1e6 / report.seconds;
+            println!("{:<10} {part:>10} {:>12.1} {:>10.1} {rate:>9.0}", direction.name(), took.peak_memory as f64 / 1048576.0, report.seconds);
+            good &= took.peak_memory <= MEMORY_LIMIT;
+        }
+    }
+    if let Some(size) = throttled {
+        let one_way = size as f64 / RATE as f64;
+        println!("one file of {} MB, both sides throttled to {} MB/s: one way alone takes {one_way:.1} s", size / 1_000_000, RATE / 1_000_000);
+        println!("{:<10} {:>10} {:>8}", "to", "seconds", "ratio");
+        for direction in [Direction::ToModelScope, Direction::ToHuggingFace] {
+            let report = run(direction, size, Some(64 << 20), Some(RATE));
+            println!("{:<10} {:>10.1} {:>8.3}", direction.name(), report.seconds, report.seconds / one_way);
+            good &= report.seconds <= one_way * 1.05 + 3.0;
+        }
+    }
+    assert!(good, "a limit was passed");
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    ToModelScope,
+    ToHuggingFace,
+}
+
+impl Direction {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ToModelScope => "ms",
+            Self::ToHuggingFace => "hf",
+        }
+    }
+}
+
+/// One migration between two fresh hubs that keep hashes only.
+fn run(direction: Direction, size: u64, part: Option<u64>, rate: Option<u64>) -> Report {
+    let hf = HuggingFace::start(huggingface::Setup { sink: Sink::HashOnly, ..Default::default() });
+    let ms = ModelScope::start(modelscope::Setup { sink: Sink::HashOnly, ..Default::default() });
+    hf.user("alice");
+    ms.user("alice");
+    let content = Content::generated(1, size);
+    let source = match direction {
+        Direction::ToModelScope => {
+            hf.repo(RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
+            "hf:alice/large"
+        }
+        Direction::ToHuggingFace => {
+            ms.repo(modelscope::RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
+            "ms:alice/large"
+        }
+    };
+    if let Some(part) = part {
+        hf.behaviour(|behaviour| behaviour.part_size = part);
+    }
+    if let Some(rate) = rate {
+        for lane in [hf.dials().origin(huggingface::CDN), ms.dials().origin(modelscope::CDN)] {
+            lane.set_download_per_host(rate);
+        }
+        for lane in [hf.dials().origin(huggingface::STORAGE), ms.dials().origin(modelscope::LFS)] {
+            lane.set_upload_per_host(rate);
+        }
+    }
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+    let environment = [
+        ("HF_ENDPOINT", hf.endpoint()),
+        ("HF_TOKEN", hf.token("alice", Role::Write)),
+        ("MODELSCOPE_ENDPOINT", ms.endpoint()),
+        ("MODELSCOPE_API_TOKEN", ms.token("alice", Tier::Write)),
+        ("HF2MS_HOME", home.display().to_string()),
+        ("HF2MS_RUNNER", "local".to_owned()),
+    ];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hf2ms"));
+    command.args(["migrate", source, "--json"]).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+    let newest = std::fs::read_dir(home.join("migrations")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let report: Report = serde_json::from_slice(&std::fs::read(newest.join("report.json")).unwrap()).unwrap();
+    std::fs::remove_dir_all(home).unwrap();
+    assert_eq!(report.state, State::Verified);
+    assert_eq!(hf.strict().count() + ms.strict().count(), 0);
+    report
+}
+
+fn parse_size(text: &str) -> u64 {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => 1,
+    };
+    digits.parse::<u64>().unwrap() * unit
+}
