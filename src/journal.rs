@@ -43,9 +43,10 @@ impl Journal {
     /// A new id: its time, and something random. Sorted by text is sorted by time.
     pub fn new_id() -> String {
         use std::hash::{BuildHasher, RandomState};
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let random = RandomState::new().hash_one(std::process::id()) & 0xff_ffff;
-        format!("m{seconds:010}-{random:06x}")
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let random = RandomState::new().hash_one(std::process::id()) & 0x3fff;
+        // milliseconds are ten bits
+        format!("m{:010}-{:06x}", now.as_secs(), (u64::from(now.subsec_millis()) << 14) | random)
     }
 
     /// Makes the folder of a new migration, readable by its owner only.

@@ -140,8 +140,13 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
                 return Ok(head);
             }
             let unclear = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol);
-            if !unclear || tries >= COMMIT_TRIES {
+            if !unclear {
                 return Err(error);
+            }
+            if tries >= COMMIT_TRIES {
+                // who refuses a body before its end may not be heard: what breaks time and again is taken for too large, and halved
+                let broke = Error::new(ErrorKind::TooLarge, "the commit broke off time and again");
+                return Err(if batch.len() > 1 { broke.because(error) } else { error });
             }
             tokio::time::sleep(Duration::from_secs(1 << tries)).await;
         }

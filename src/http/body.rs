@@ -11,11 +11,12 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::IDLE_TIMEOUT;
 use super::request::Piece;
 
 /// How long a service may think after the last byte. Some hash gigabytes before they answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long nothing may move before that: longer than a source may take to heal ([`super::Patience::PATIENT`]).
+const SOURCE_PATIENCE: Duration = Duration::from_secs(780);
 
 /// A body of known length, fed chunk by chunk through [`UploadSender`].
 pub struct UploadBody {
@@ -103,7 +104,7 @@ impl Watch {
             idle = if sent == last { idle + tick } else { Duration::ZERO };
             last = sent;
             // the source may heal itself meanwhile, which takes a while
-            let limit = if sent >= self.length { ANSWER_TIMEOUT } else { IDLE_TIMEOUT * 5 };
+            let limit = if sent >= self.length { ANSWER_TIMEOUT } else { SOURCE_PATIENCE };
             if idle >= limit {
                 return;
             }

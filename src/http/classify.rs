@@ -10,13 +10,12 @@ use crate::error::{ErrorKind, Retry};
 /// Says what a failed answer means, once, for every caller.
 pub fn classify(status: StatusCode, retry_after: Option<Duration>) -> (ErrorKind, Retry) {
     match status.as_u16() {
-        400 => (ErrorKind::InvalidInput, Retry::Never),
+        400 | 422 => (ErrorKind::InvalidInput, Retry::Never),
         401 => (ErrorKind::Unauthorized, Retry::Never),
         403 | 451 => (ErrorKind::Forbidden, Retry::Never),
         404 | 410 => (ErrorKind::NotFound, Retry::Never),
         409 | 412 => (ErrorKind::Conflict, Retry::Never),
-        // both hubs answer 422 to a commit that is too big as a whole
-        413 | 422 => (ErrorKind::TooLarge, Retry::Never),
+        413 => (ErrorKind::TooLarge, Retry::Never),
         429 => (ErrorKind::RateLimited, Retry::Later(retry_after)),
         408 | 500 | 502..=504 => (ErrorKind::Unavailable, Retry::Later(retry_after)),
         _ => (ErrorKind::Protocol, Retry::Never),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode};
 
 pub use body::{UploadBody, UploadSender, upload_body};
@@ -24,6 +24,8 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long the head of an answer or the next chunk of a download may take.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Redirects followed by a lookup.
+const MOST_HOPS: usize = 4;
 /// An API answer past this size is refused. The largest known, a ModelScope listing of 3,000 entries, is under 3 MiB.
 const ANSWER_LIMIT: usize = 32 << 20;
 
@@ -96,7 +98,7 @@ impl Http {
         let request = &request;
         let judge = &judge;
         retry(patience, move || async move {
-            let outcome = match tokio::time::timeout(CALL_TIMEOUT, self.once(request)).await {
+            let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request)).await {
                 Ok(answer) => answer.and_then(|answer| judge(&answer)),
                 Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
             };
@@ -109,16 +111,21 @@ impl Http {
     }
 
     async fn once(&self, request: &Request) -> Result<Answer> {
-        let mut response = self.client.execute(request.build()?).await.map_err(transport)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Error::new(ErrorKind::Protocol, "the answer is too long").with("limit", ANSWER_LIMIT));
+        let mut request = request.build()?;
+        for _hop in 0..MOST_HOPS {
+            // a repository that was renamed answers from its new name; only on the same origin, so credentials stay where they are
+            let again = (request.method() == reqwest::Method::GET).then(|| request.try_clone()).flatten();
+            let response = self.client.execute(request).await.map_err(transport)?;
+            let target = response.headers().get(LOCATION).and_then(|value| response.url().join(value.to_str().ok()?).ok());
+            match (again, target) {
+                (Some(mut next), Some(target)) if response.status().is_redirection() && target.origin() == response.url().origin() => {
+                    *next.url_mut() = target;
+                    request = next;
+                }
+                _ => return read(response).await,
             }
-            body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body: body.into() })
+        Err(Error::new(ErrorKind::Protocol, "too many redirects"))
     }
 
     /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
@@ -143,7 +150,7 @@ impl Http {
     }
 
     /// Sends a body of known length once and reads the answer whole. Fails with a retryable `Unavailable` when nothing moves for
-    /// five times [`IDLE_TIMEOUT`] or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
+    /// thirteen minutes or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
     pub async fn put(&self, request: &Request, body: UploadBody) -> Result<Answer> {
         let watch = body.watch();
         let mut built = request.build()?;
@@ -151,7 +158,11 @@ impl Http {
         *built.body_mut() = Some(body.into_reqwest());
         let send = async {
             let response = self.client.execute(built).await.map_err(transport)?;
-            Ok(Self::answer_of(response).await)
+            // an answer that breaks off may have been a refusal
+            match tokio::time::timeout(IDLE_TIMEOUT, read(response)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(stalled()),
+            }
         };
         tokio::select! {
             answer = send => answer,
@@ -159,6 +170,19 @@ impl Http {
         }
         .map_err(|error| error.with("url", &request.url))
     }
+}
+
+/// Reads an answer whole.
+async fn read(mut response: Response) -> Result<Answer> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(Error::new(ErrorKind::Protocol, "the answer is too long").with("limit", ANSWER_LIMIT));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, headers, body: body.into() })
 }
 
 fn stalled() -> Error {
@@ -178,7 +202,7 @@ pub fn transport(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
 }
 
-/// A request that must not be repeated may still be tried again when the service said it did nothing: 429 and 503.
+/// A request that must not be repeated may still be tried again when the service said that it did nothing.
 fn only_if_refused(error: Error) -> Error {
     if error.kind() == ErrorKind::RateLimited { error } else { error.retry(Retry::Never) }
 }

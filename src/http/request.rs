@@ -1,5 +1,7 @@
 //! A request that can be built again for another try.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -42,6 +44,21 @@ pub struct Request {
     pub payload: Payload,
     /// Whether sending it twice does no more than sending it once.
     pub repeatable: bool,
+}
+
+impl Payload {
+    /// How long a slow line, of 256 KiB/s, takes to send it.
+    pub(super) fn sending_time(&self) -> Duration {
+        let bytes = match self {
+            Self::Empty | Self::Form(_) => 0,
+            Self::Bytes(bytes, _) => bytes.len(),
+            Self::Pieces(pieces, _) => pieces.iter().map(|piece| match piece {
+                Piece::Plain(bytes) => bytes.len(),
+                Piece::Base64(bytes) => bytes.len() / 3 * 4,
+            }).sum(),
+        };
+        Duration::from_secs(bytes as u64 >> 18)
+    }
 }
 
 impl Request {

@@ -1,7 +1,7 @@
 //! The one loop that tries again: with a budget in tries and in time, with jitter, obeying `Retry-After`.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Result, Retry};
 
@@ -10,23 +10,24 @@ use crate::error::{Result, Retry};
 pub struct Patience {
     /// At most this many tries.
     pub tries: u32,
-    /// No wait that would end later than this after the first try.
+    /// And no more waiting between tries than this, added up. The tries themselves may take as long as they take.
     pub time: Duration,
 }
 
 impl Patience {
     /// For calls somebody waits for: 5 tries within a minute.
     pub const ATTENDED: Self = Self { tries: 5, time: Duration::from_secs(60) };
-    /// For calls inside a running migration: a rate-limit window is 5 minutes long (facts, huggingface §2), so two of them fit.
-    pub const PATIENT: Self = Self { tries: 8, time: Duration::from_secs(660) };
+    /// For calls inside a running migration: a rate-limit window is 5 minutes long (facts, huggingface §2), so two of them fit, and so
+    /// does an outage of ten minutes.
+    pub const PATIENT: Self = Self { tries: 24, time: Duration::from_secs(660) };
     /// No second try.
     pub const ONCE: Self = Self { tries: 1, time: Duration::ZERO };
 }
 
-/// Waits between tries: 0.5 s doubling to 20 s, each with up to half of itself added at random.
+/// Waits between tries: 0.5 s doubling to 40 s, each with up to half of itself added at random.
 #[derive(Debug)]
 pub struct Backoff {
-    started: Instant,
+    waited: Duration,
     tries: u32,
     patience: Patience,
 }
@@ -34,7 +35,7 @@ pub struct Backoff {
 impl Backoff {
     /// Starts counting now.
     pub fn new(patience: Patience) -> Self {
-        Self { started: Instant::now(), tries: 0, patience }
+        Self { waited: Duration::ZERO, tries: 0, patience }
     }
 
     /// How long to wait before the next try, or `None` when the budget is used up. A wait the service asked for is kept to the second.
@@ -43,8 +44,9 @@ impl Backoff {
         if self.tries >= self.patience.tries {
             return None;
         }
-        let wait = asked.unwrap_or_else(|| jittered(Duration::from_millis(500 << (self.tries - 1).min(5)).min(Duration::from_secs(20))));
-        (self.started.elapsed() + wait <= self.patience.time).then_some(wait)
+        let wait = asked.unwrap_or_else(|| jittered(Duration::from_millis(500 << (self.tries - 1).min(7)).min(Duration::from_secs(40))));
+        self.waited += wait;
+        (self.waited <= self.patience.time).then_some(wait)
     }
 
     /// Forgets earlier failures, after something moved again.

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test should stop")]
 
 mod again;
+mod commits;
 mod corruption;
 mod kill;
 mod lies;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
-use standins::huggingface::{Gated, RepoKind, Role, Scope};
+use standins::huggingface::{self, Gated, RepoKind, Role, Scope};
 use standins::modelscope::{self, Tier};
 
-use crate::world::{KIB, Outcome, World, bytes};
+use crate::world::{KIB, MIB, Outcome, World, bytes};
 
 /// Well formed, and nobody's.
 const UNKNOWN_HF: &str = "hf_0123456789abcdefghijABCDEFGHIJ0123";
@@ -121,6 +121,25 @@ fn a_revoked_token_is_refused() {
     let world = with_model_at_modelscope();
     world.hf.revoke(&world.variables["HF_TOKEN"]);
     insta::assert_snapshot!("revoked_hf", refused(&world, 3, &["migrate", "ms:alice/bert"]));
+}
+
+#[test]
+fn a_token_that_is_revoked_on_the_way_ends_the_migration_without_a_commit() {
+    let world = World::start();
+    world.hf.repo(RepoKind::Model, "alice/bert").file("model.bin", bytes(1, 4 * MIB)).file("a.txt", "a").commit("all");
+    let lane = world.hf.dials().origin(huggingface::CDN);
+    lane.set_download_per_stream(MIB);
+    let running = world.command(&["migrate", "hf:alice/bert"]).spawn().unwrap();
+    while world.ms.journal().bytes_uploaded() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    world.ms.revoke(&world.variables["MODELSCOPE_API_TOKEN"]);
+    lane.set_download_per_stream(0);
+    let outcome = world.finish(running).exits(3);
+    assert_hidden(&world, &outcome);
+    let error = outcome.stderr.lines().rev().take(2).collect::<Vec<_>>().join("\n");
+    assert!(error.contains("ModelScope does not accept the token") && error.contains("MODELSCOPE_API_TOKEN"), "{}", outcome.stderr);
+    assert_eq!(world.ms.repo(modelscope::RepoKind::Model, "alice/bert").commits().len(), 1, "the hub's own");
 }
 
 #[test]

@@ -376,9 +376,12 @@ pub fn stock(repo: &Repo) {
     repo.file("model-00001.safetensors", generated(11, 12 * MIB)).file("model-00002.safetensors", generated(12, 11 * MIB + 5));
     repo.file("copy/model-00001.safetensors", generated(11, 12 * MIB)).file("optimizer.bin", generated(13, 4 * MIB + 1));
     repo.file("small.bin", bytes(14, 300 * KIB)).file("copy/small.bin", bytes(14, 300 * KIB));
-    repo.file("README.md", "---\nlicense: mit\n---\n# bert\n").file("config.json", "{}").file("vocab.txt", "a\nb\n").file("empty.txt", "");
+    repo.file("README.md", CARD).file("config.json", "{}").file("vocab.txt", "a\nb\n").file("empty.txt", "");
     repo.file("model.safetensors.index.json", "{\"weight_map\":{}}").commit();
 }
+
+/// The card of [`stock`]: both hubs take it as it is.
+pub const CARD: &str = "---\nlicense: mit\n---\n# bert\n";
 
 /// What [`stock`] sends at least: every content once.
 pub const STOCK: u64 = 12 * MIB + 11 * MIB + 5 + 4 * MIB + 1 + 300 * KIB;

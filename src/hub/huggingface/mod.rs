@@ -11,7 +11,7 @@ use url::Url;
 
 use super::lfs::{self, Found, Locations};
 use super::{Account, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
@@ -211,8 +211,13 @@ impl Destination for HuggingFace {
         let answer = self.http.put(request, body).await?;
         if !answer.status.is_success() {
             let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
-            // a signed part URL that has expired is refused with 403: a new ticket helps
-            let retry = if kind == ErrorKind::Forbidden { crate::error::Retry::Later(None) } else { retry };
+            // a signed part URL that has expired is refused with 403: a new ticket helps. 400 is S3's word for a body that came too slowly
+            // or not whole, too
+            let (kind, retry) = match kind {
+                ErrorKind::Forbidden => (kind, Retry::Later(None)),
+                ErrorKind::InvalidInput => (ErrorKind::Unavailable, Retry::Later(None)),
+                _ => (kind, retry),
+            };
             return Err(Error::new(kind, "the storage refused").with("status", answer.status.as_u16()).retry(retry).with("url", &request.url));
         }
         Ok(answer.header(reqwest::header::ETAG).map(str::to_owned))

@@ -163,7 +163,10 @@ impl RepoHandle {
         let repo = state.repos.get_mut(&self.key).expect("repositories are never deleted");
         let (kept, gone): (HashSet<_>, HashSet<_>) = repo.objects.drain().partition(|oid| named.contains(oid));
         repo.objects = kept;
-        gone.iter().filter(|oid| self.hub.store.remove(oid)).count()
+        let count = gone.iter().filter(|oid| self.hub.store.remove(oid)).count();
+        // to send them again is no repetition
+        state.unheard.extend(gone);
+        count
     }
 
     /// Whether a blob was uploaded to this repository, or committed in it.

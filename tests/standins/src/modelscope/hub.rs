@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) watch: Watch,
     /// Broken uploads whose bytes were kept, by oid.
     pub(super) partial: HashMap<String, Intake>,
-    /// Objects that arrived without their sender hearing of it.
+    /// Objects that arrived without their sender hearing of it, or that were collected since.
     pub(super) unheard: HashSet<String>,
     /// Whether a test has added files that no commit holds yet.
     pub(super) unsettled: bool,
