@@ -187,6 +187,11 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// A fact by its name.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.0.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The message alone, without operations and facts.
     pub fn message(&self) -> &str {
         &self.0.message

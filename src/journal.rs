@@ -55,7 +55,8 @@ impl Journal {
         let make = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
         make.map_err(|error| at(error, "make a folder", &path))?;
         let folder = Folder { path, id: job.id.clone() };
-        folder.write("job.json", job)?;
+        // what was known travels with the job; here it would only be read again and again
+        folder.write("job.json", &Job { known: Vec::new(), ..job.clone() })?;
         Ok(folder)
     }
 
@@ -96,7 +97,9 @@ impl Journal {
     pub fn known(&self, request: &Request) -> Vec<Digests> {
         let same = |folder: &Folder| folder.job().is_ok_and(|job| job.request.source == request.source);
         let proofs = self.all().into_iter().filter(same).flat_map(|folder| folder.proof());
-        proofs.filter(|digests| digests.sha256.is_some() && digests.git_sha1.is_some()).take(KNOWN).collect()
+        let mut seen = std::collections::HashSet::new();
+        let pairs = proofs.filter(|digests| digests.sha256.is_some() && digests.git_sha1.is_some());
+        pairs.filter(|digests| seen.insert(digests.sha256)).take(KNOWN).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorReport;
-use crate::repo::{Digests, Platform, RepoPath, RepoRef, RepoType, Visibility};
+use crate::repo::{Digests, FileEntry, Platform, RepoPath, RepoRef, RepoType, Visibility};
 
 /// The version of these types. A process refuses a job of another version by name.
 pub const PROTOCOL: u32 = 1;
@@ -27,6 +27,9 @@ pub struct Job {
     pub source_commit: Option<String>,
     /// What the user confirmed.
     pub consent: Consent,
+    /// What lies at the destination where the user confirmed that it is replaced. Anything else is not.
+    #[serde(default)]
+    pub replaces: Vec<FileEntry>,
     /// Where the hubs are.
     pub endpoints: Endpoints,
     /// Pairs of digests of one content, found by hashing it; they save reading it again to compare.

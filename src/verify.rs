@@ -52,7 +52,7 @@ mod tests {
     use crate::repo::{Digests, Platform, RepoRef, RepoType, Visibility};
 
     fn file(path: &str, content: &[u8], digests: Digests) -> FileEntry {
-        FileEntry { path: RepoPath::new(path).unwrap(), size: content.len() as u64, digests, lfs: false, read_at: None }
+        FileEntry { path: RepoPath::new(path).unwrap(), size: content.len() as u64, digests, lfs: false, read_at: None, hubs_own: false }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     if options.detach {
         return detached(&folder, options.json);
     }
-    let report = attend(config, &folder, options.json).await?;
+    let report = attend(config, &folder, options.json, CtrlC::Cancels).await?;
     show_report(&report, options.json)
 }
 
@@ -90,16 +90,28 @@ fn detached(folder: &Folder, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Follows to the end with progress. Ctrl-C cancels, and then the migration's last word is waited for.
-pub(super) async fn attend(config: &Config, folder: &Folder, json: bool) -> Result<Report> {
+/// What Ctrl-C does to a migration that is followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum CtrlC {
+    /// Cancels it, and then its last word is waited for.
+    Cancels,
+    /// Ends the following only.
+    Leaves,
+}
+
+/// Follows to the end with progress.
+pub(super) async fn attend(config: &Config, folder: &Folder, json: bool, ctrl_c: CtrlC) -> Result<Report> {
     let mut bars = Bars::new(json);
     let outcome = {
         let following = migration::follow(folder, |progress| bars.show(progress));
         tokio::pin!(following);
         tokio::select! {
             report = &mut following => report,
-            _ = tokio::signal::ctrl_c() => {
-                say("cancelling; press Ctrl-C again to leave it running");
+            _ = tokio::signal::ctrl_c(), if ctrl_c == CtrlC::Leaves => {
+                Err(Error::new(ErrorKind::Cancelled, "no longer followed; it goes on").with("id", folder.id()))
+            }
+            _ = tokio::signal::ctrl_c(), if ctrl_c == CtrlC::Cancels => {
+                say("cancelling; press Ctrl-C again not to wait for its last word");
                 tokio::select! {
                     cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
                     _ = tokio::signal::ctrl_c() => return Err(Error::new(ErrorKind::Cancelled, "no longer followed").with("id", folder.id())),

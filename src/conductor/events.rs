@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::protocol::{Event, What};
+use crate::protocol::{Event, LIST_LIMIT, What};
 
 /// Progress is dropped while more lines than this wait to be written.
 const BACKLOG: usize = 1000;
@@ -24,6 +24,7 @@ struct Shared {
     /// The next number, and the way to the writer.
     lines: Mutex<(u64, Sender<Vec<u8>>)>,
     waiting: Arc<AtomicUsize>,
+    warnings: Mutex<Vec<String>>,
 }
 
 /// The writing thread.
@@ -38,7 +39,7 @@ impl Events {
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = waiting.clone();
         let thread = std::thread::spawn(move || write_all(out, &receiver, &counter));
-        (Self { shared: Arc::new(Shared { lines: Mutex::new((0, sender)), waiting }) }, Writer { thread })
+        (Self { shared: Arc::new(Shared { lines: Mutex::new((0, sender)), waiting, warnings: Mutex::default() }) }, Writer { thread })
     }
 
     /// Sends one event.
@@ -60,7 +61,18 @@ impl Events {
 
     /// Says something the user should know.
     pub fn warn(&self, message: impl Into<String>) {
-        self.send(What::Warning { message: message.into() });
+        let message = message.into();
+        let mut warnings = self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < LIST_LIMIT {
+            warnings.push(message.clone());
+        }
+        drop(warnings);
+        self.send(What::Warning { message });
+    }
+
+    /// The first warnings, for the report.
+    pub fn warnings(&self) -> Vec<String> {
+        self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

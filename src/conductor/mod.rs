@@ -10,17 +10,18 @@ mod transfer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
-pub use survey::Survey;
+pub use survey::{Purpose, Survey};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
-use crate::hub::{Destination, Hub, RepoInfo, Source};
-use crate::plan::TransferPlan;
-use crate::protocol::{Job, PROTOCOL, Report, What};
+use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
+use crate::plan::{Decision, LeftOut, TransferPlan};
+use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
 use crate::secret::Tokens;
 use crate::worker::Meter;
 use tally::Tally;
@@ -29,6 +30,8 @@ use tally::Tally;
 const TICK: Duration = Duration::from_secs(1);
 /// How often it is told while nothing does, so that silence means death (a heartbeat at least every 15 s).
 const HEARTBEAT: u32 = 10;
+/// How long a commit under way may take after a cancellation.
+const COMMIT_GRACE: Duration = Duration::from_secs(60);
 /// How often a plan is made again because the destination changed under it.
 const REPLANS: u32 = 3;
 
@@ -47,6 +50,7 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             meter: Arc::default(),
             tally: &tally,
             head: Mutex::default(),
+            committing: Arc::new(watch::Sender::new(false)),
         })
     });
     let outcome = match &conductor {
@@ -60,7 +64,9 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
     if let Ok(conductor) = &conductor {
         tally.moved(conductor.meter.moved());
     }
-    let report = tally.report();
+    let mut report = tally.report();
+    report.warnings.extend(events.warnings());
+    report.warnings.truncate(LIST_LIMIT);
     events.send(What::Report(report.clone()));
     report
 }
@@ -74,6 +80,8 @@ struct Conductor<'a> {
     tally: &'a Mutex<Tally>,
     /// The destination's head before our first commit.
     head: Mutex<Option<String>>,
+    /// Whether a commit is under way.
+    committing: Arc<watch::Sender<bool>>,
 }
 
 impl Conductor<'_> {
@@ -88,11 +96,24 @@ impl Conductor<'_> {
                 .with("program", PROTOCOL)
                 .hint_to("use the same version of hf2ms to plan and to run"));
         }
+        let migrate = self.migrate();
+        let progress = self.tell_progress();
+        tokio::pin!(migrate, progress);
         tokio::select! {
-            outcome = self.migrate() => outcome,
-            () = self.tell_progress() => Ok(()),
-            () = cancel.cancelled() => Err(self.cancelled().await),
+            outcome = &mut migrate => return outcome,
+            () = &mut progress => {}
+            () = cancel.cancelled() => {}
         }
+        // a commit under way is let end, because nobody could say what became of it
+        let mut committing = self.committing.subscribe();
+        tokio::select! {
+            biased;
+            outcome = &mut migrate, if *self.committing.borrow() => return outcome,
+            () = &mut progress => {}
+            _ = committing.wait_for(|committing| !committing) => {}
+            () = tokio::time::sleep(COMMIT_GRACE) => {}
+        }
+        Err(self.cancelled().await)
     }
 
     /// Plans and does it; again when the destination changed in between.
@@ -113,7 +134,7 @@ impl Conductor<'_> {
     async fn attempt(&self) -> Result<()> {
         let Job { request, source_commit, known, consent, .. } = self.job;
         let survey =
-            Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known).await?;
+            Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known, Purpose::Migrate).await?;
         let plan = survey.plan()?;
         if !self.tally().has_commits() {
             self.set_head(plan.destination_head.clone());
@@ -125,6 +146,7 @@ impl Conductor<'_> {
             tally.planned(&plan);
         }
         plan.check(*consent)?;
+        survey.check_replaced(&plan, &self.job.replaces)?;
         self.events.send(What::Planned {
             source_commit: plan.source_commit.clone(),
             files: plan.totals.files,
@@ -132,12 +154,13 @@ impl Conductor<'_> {
             to_copy: plan.totals.copy,
             bytes_to_copy: plan.totals.copy_bytes,
         });
-        for item in plan.items.iter().filter(|item| item.decision == crate::plan::Decision::AlreadyThere) {
+        for item in plan.items.iter().filter(|item| item.decision == Decision::AlreadyThere) {
             self.meter.file_done(item.file.size);
         }
         let (expected, committed) = self.transfer(&survey, &plan).await?;
         self.events.send(What::Verifying {});
-        let proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        let mut proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for file in &proof.proven {
             self.events.send(What::Proven(file.clone()));
         }
@@ -145,17 +168,19 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// The destination's repository, created if it is not there. What the hub made of it is read back before the first byte.
-    async fn open_destination(&self, survey: &Survey, plan: &TransferPlan) -> Result<RepoInfo> {
+    /// The destination's repository, created if it is not there, and whether it was. What the hub made of it is read back before the first byte.
+    async fn open_destination(&self, survey: &Survey, plan: &TransferPlan) -> Result<(RepoInfo, bool)> {
         if let Some((info, _)) = &survey.destination {
-            return Ok(info.clone());
+            return Ok((info.clone(), false));
         }
         let repo = &plan.request.destination;
         let licence = crate::card::licence_for_creation(survey.card.as_ref().map(|card| card.original.as_slice()), repo.platform);
-        let info = self.destination.create(repo, plan.destination_visibility, licence.as_deref()).await?;
-        self.tally().created();
+        let Created { info, made } = self.destination.create(repo, plan.destination_visibility, licence.as_deref()).await?;
         self.set_head(info.commit.clone());
-        self.events.send(What::Created { visibility: info.visibility });
+        if made {
+            self.tally().created();
+            self.events.send(What::Created { visibility: info.visibility });
+        }
         if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
             return Err(Error::new(
                 ErrorKind::Forbidden,
@@ -164,7 +189,7 @@ impl Conductor<'_> {
             .with("repo", repo)
             .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
         }
-        Ok(info)
+        Ok((info, made))
     }
 
     async fn tell_progress(&self) {
@@ -217,12 +242,15 @@ pub async fn compare(
     let mut tally = Tally::new("verify", request, destination.page(&request.destination));
     // asked for by itself, so that a destination that is not there is an error and not an empty one
     destination.info(&request.destination, None).await.map_err(|error| error.during("destination"))?;
-    let survey = Survey::new(source, destination, request, commit, known).await?;
+    let survey = Survey::new(source, destination, request, commit, known, Purpose::Compare).await?;
     let plan = survey.plan()?;
     tally.compared(survey.compared);
     tally.planned(&plan);
-    let expected: Vec<_> = plan.wanted().map(|item| Expected { file: item.file.clone(), streamed: false }).collect();
-    let proof = prove(destination, &request.destination, &expected, false, deep).await?;
+    // what a migration would leave out for the destination's sake is missing there all the same
+    let refused = plan.items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_))));
+    let expected: Vec<_> = plan.wanted().chain(refused).map(|item| Expected { file: item.file.clone(), streamed: false }).collect();
+    let mut proof = prove(destination, &request.destination, &expected, false, deep).await?;
+    proof.verification.extra.retain(|path| survey.source.file(path).is_none());
     tally.verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
     Ok(tally.report())
 }

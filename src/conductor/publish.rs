@@ -4,61 +4,88 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::events::Events;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::http::{Backoff, Patience};
 use crate::hub::{Action, Commit, Destination, RepoInfo, Source};
 use crate::plan::{TransferPlan, word};
 use crate::protocol::{Consent, What};
 use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 use crate::worker::Worker;
 
-/// How often a commit that nobody knows the fate of is sent again.
+/// How often a commit whose fate nobody knows is sent again.
 const COMMIT_TRIES: u32 = 3;
+/// After an answer that says nothing the head is looked at for so many seconds, one look after the other: Hugging Face may finish a commit
+/// a minute after it stopped answering (facts, huggingface §3).
+const LOOKS: [u64; 6] = [1, 2, 4, 8, 15, 20];
+/// A head may be listed late: it is read again after so many seconds.
+const LAG: [u64; 4] = [1, 2, 4, 8];
+
+/// What every commit of a migration says and may do.
+pub(super) struct Terms {
+    pub(super) source_visibility: Visibility,
+    pub(super) consent: Consent,
+    pub(super) title: String,
+    pub(super) trailers: String,
+    /// The paths that are there already with other content.
+    pub(super) replaces: BTreeSet<RepoPath>,
+}
+
+impl Terms {
+    /// The terms of a plan, for a destination of this visibility.
+    pub(super) fn new(plan: &TransferPlan, destination: Visibility, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
+        let (title, trailers) = message(plan, destination, id);
+        Self { source_visibility: plan.source_visibility, consent, title, trailers, replaces }
+    }
+}
 
 /// Collects actions and commits them.
-pub struct Publisher<S, D> {
+pub(super) struct Publisher<S, D> {
     worker: Arc<Worker<S, D>>,
     destination: Arc<D>,
     events: Events,
+    /// Tells that a commit is under way.
+    committing: Arc<watch::Sender<bool>>,
+    terms: Terms,
     info: RepoInfo,
-    /// The head that the next commit builds on.
+    /// The head that the next commit builds on, and the one before it.
     parent: Option<String>,
-    source_visibility: Visibility,
-    consent: Consent,
-    title: String,
-    trailers: String,
-    replaces: BTreeSet<RepoPath>,
+    grandparent: Option<String>,
     pending: Vec<(Action, FileEntry)>,
     inline: u64,
     inline_limit: u64,
     commits: Vec<String>,
 }
 
+/// How a try to commit ended, if not with an error.
+enum Outcome {
+    Done(String),
+    /// The hub takes no commit of this size.
+    TooBig(Error),
+}
+
 impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
-    /// A publisher for one plan. `replaces` are the paths that are there already with other content.
-    pub fn new(
+    /// A publisher to `info`'s repository.
+    pub(super) fn new(
         worker: Arc<Worker<S, D>>,
         destination: Arc<D>,
         info: RepoInfo,
-        plan: &TransferPlan,
-        consent: Consent,
-        id: &str,
-        replaces: BTreeSet<RepoPath>,
+        terms: Terms,
         events: Events,
+        committing: Arc<watch::Sender<bool>>,
     ) -> Self {
-        let (title, trailers) = message(plan, info.visibility, id);
         let inline_limit = destination.limits().inline.min(worker.memory() * 2 / 3);
         Self {
             worker,
             destination,
             events,
+            committing,
+            terms,
             parent: info.commit.clone(),
+            grandparent: None,
             info,
-            source_visibility: plan.source_visibility,
-            consent,
-            title,
-            trailers,
-            replaces,
             pending: Vec::new(),
             inline: 0,
             inline_limit,
@@ -67,7 +94,7 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
     }
 
     /// Adds one action; commits what waits when it would not fit with it.
-    pub async fn push(&mut self, action: Action, file: FileEntry) -> Result<()> {
+    pub(super) async fn push(&mut self, action: Action, file: FileEntry) -> Result<()> {
         let size = match &action {
             Action::Inline { content, .. } => content.len() as u64,
             Action::Blob { .. } => 0,
@@ -81,92 +108,133 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
     }
 
     /// Commits what waits. No actions, no commit.
-    pub async fn flush(&mut self) -> Result<()> {
+    pub(super) async fn flush(&mut self) -> Result<()> {
         self.inline = 0;
         let mut queue = vec![std::mem::take(&mut self.pending)];
         while let Some(batch) = queue.pop() {
             if batch.is_empty() {
                 continue;
             }
-            match self.commit(&batch).await {
-                Ok(commit) => {
+            match self.commit(&batch).await? {
+                Outcome::Done(commit) => {
                     self.events.send(What::Committed { commit: commit.clone() });
-                    self.parent = Some(commit.clone());
+                    self.grandparent = self.parent.replace(commit.clone());
                     self.commits.push(commit);
                 }
-                Err(error) if error.kind() == ErrorKind::TooLarge && batch.len() > 1 => {
+                Outcome::TooBig(error) if batch.len() == 1 => return Err(error),
+                Outcome::TooBig(_) => {
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
                     queue.push(second);
                     queue.push(first);
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// The repository written to, as it was found.
-    pub fn info(&self) -> &RepoInfo {
+    pub(super) fn info(&self) -> &RepoInfo {
         &self.info
     }
 
     /// The commits made, in order.
-    pub fn commits(&self) -> &[String] {
+    pub(super) fn commits(&self) -> &[String] {
         &self.commits
     }
 
-    async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<String> {
-        let commit = |actions| Commit {
-            title: self.title.clone(),
-            trailers: self.trailers.clone(),
-            parent: self.parent.clone(),
-            actions,
-            replaces: self.replaces.clone(),
-        };
-        let mut tries = 0;
+    /// Commits a batch. Everything is looked at again before every try, and the destination is asked after every failure.
+    async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
+        let mut unclear = 0;
+        let mut throttled = Backoff::new(Patience::PATIENT);
         loop {
             self.check_shore().await?;
             self.fill_gaps(batch).await?;
             self.events.send(What::Committing { files: batch.len() as u64 });
             let actions = batch.iter().map(|(action, _)| action.clone()).collect();
-            let error = match self.destination.commit(&self.info, &commit(actions)).await {
-                Ok(commit) => return Ok(commit),
+            self.committing.send_replace(true);
+            let outcome = self.send(actions, batch).await;
+            self.committing.send_replace(false);
+            let error = match outcome {
+                Ok(commit) => return Ok(Outcome::Done(commit)),
                 Err(error) => error,
             };
-            tries += 1;
-            // whatever the answer was, the commit may have happened: the destination knows
+            let wait = match error.kind() {
+                ErrorKind::TooLarge => return Ok(Outcome::TooBig(error)),
+                ErrorKind::RateLimited => match error.retryable() {
+                    Retry::Later(asked) => throttled.next(asked),
+                    Retry::Never => None,
+                },
+                ErrorKind::Unavailable | ErrorKind::Protocol => {
+                    unclear += 1;
+                    (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
+                }
+                _ => None,
+            };
+            let Some(wait) = wait else { return Err(error) };
+            self.events.warn(format!("committing again: {error}"));
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends one commit. Whatever the answer was, it may have happened: the destination knows.
+    async fn send(&self, actions: Vec<Action>, batch: &[(Action, FileEntry)]) -> Result<String> {
+        let commit = Commit {
+            title: self.terms.title.clone(),
+            trailers: self.terms.trailers.clone(),
+            parent: self.parent.clone(),
+            actions,
+            replaces: self.terms.replaces.clone(),
+        };
+        let error = match self.destination.commit(&self.info, &commit).await {
+            Ok(commit) => return Ok(commit),
+            Err(error) => error,
+        };
+        let looks = match (error.kind(), error.fact("status")) {
+            // no answer, or one from a gateway that did not wait for the end
+            (ErrorKind::Unavailable | ErrorKind::Protocol, None | Some("502" | "504")) => &LOOKS[..],
+            (ErrorKind::Unavailable | ErrorKind::Protocol | ErrorKind::Conflict, _) => &LOOKS[..1],
+            // the answer says that nothing happened
+            _ => &[],
+        };
+        if looks.is_empty() {
+            return Err(error);
+        }
+        if let Some(head) = self.landed(batch).await? {
+            return Ok(head);
+        }
+        for seconds in looks {
+            tokio::time::sleep(Duration::from_secs(*seconds)).await;
             if let Some(head) = self.landed(batch).await? {
                 return Ok(head);
             }
-            let unclear = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol);
-            if !unclear {
-                return Err(error);
-            }
-            if tries >= COMMIT_TRIES {
-                // who refuses a body before its end may not be heard: what breaks time and again is taken for too large, and halved
-                let broke = Error::new(ErrorKind::TooLarge, "the commit broke off time and again");
-                return Err(if batch.len() > 1 { broke.because(error) } else { error });
-            }
-            tokio::time::sleep(Duration::from_secs(1 << tries)).await;
         }
+        Err(error)
     }
 
     /// Reads visibility and head again: neither may have changed since the plan, but by our own commits.
     async fn check_shore(&self) -> Result<()> {
-        let now = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("before commit"))?;
-        if now.visibility != self.info.visibility && self.source_visibility.is_loosened_by(now.visibility) && !self.consent.loosened_visibility {
-            return Err(Error::new(
-                ErrorKind::NeedsConfirmation,
-                format!("the destination became {} while the source is {}", word(now.visibility), word(self.source_visibility)),
-            )
-            .with("repo", &self.info.repo)
-            .hint_to("nothing was committed; make it private again, or pass --loosen-visibility"));
+        let mut lag = LAG.iter();
+        loop {
+            let now = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("before commit"))?;
+            let loosened = now.visibility != self.info.visibility && self.terms.source_visibility.is_loosened_by(now.visibility);
+            if loosened && !self.terms.consent.loosened_visibility {
+                let (now, source) = (word(now.visibility), word(self.terms.source_visibility));
+                return Err(Error::new(ErrorKind::NeedsConfirmation, format!("the destination became {now} while the source is {source}"))
+                    .with("repo", &self.info.repo)
+                    .hint_to("nothing was committed; make it private again, or pass --loosen-visibility"));
+            }
+            if now.commit == self.parent {
+                return Ok(());
+            }
+            match lag.next() {
+                // our own last commit is not listed yet
+                Some(seconds) if !self.commits.is_empty() && now.commit == self.grandparent => {
+                    tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                }
+                _ => return Err(Error::new(ErrorKind::Conflict, "somebody else changed the destination").with("repo", &self.info.repo)),
+            }
         }
-        if now.commit != self.parent {
-            return Err(Error::new(ErrorKind::Conflict, "somebody else changed the destination").with("repo", &self.info.repo));
-        }
-        Ok(())
     }
 
     /// Asks for every blob once more, because a hub may collect what is not committed, and carries again what is missing.
@@ -188,14 +256,14 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
     /// The head, if everything in the batch lies there.
     async fn landed(&self, batch: &[(Action, FileEntry)]) -> Result<Option<String>> {
         let info = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("after commit"))?;
-        if info.commit == self.parent {
+        if info.commit.is_some() && info.commit == self.parent {
             return Ok(None);
         }
         let manifest = self.destination.manifest(&info).await.map_err(|error| error.during("after commit"))?;
         let there = |(_, file): &(Action, FileEntry)| {
             manifest.file(&file.path).is_some_and(|there| there.size == file.size && there.digests.same(&file.digests) == Some(true))
         };
-        Ok(if batch.iter().all(there) { info.commit } else { None })
+        Ok(if batch.iter().all(there) { manifest.commit } else { None })
     }
 }
 
@@ -211,7 +279,7 @@ fn message(plan: &TransferPlan, destination: Visibility, id: &str) -> (String, S
 }
 
 /// An action for a blob.
-pub fn blob_action(file: &FileEntry) -> Result<Action> {
+pub(super) fn blob_action(file: &FileEntry) -> Result<Action> {
     let Digests { sha256: Some(sha256), .. } = file.digests else {
         return Err(Error::new(ErrorKind::Local, "a blob without sha256").with("file", &file.path));
     };

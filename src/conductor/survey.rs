@@ -1,18 +1,32 @@
 //! Looks at both shores before a plan is made: listings, the card, and the digests that only reading finds.
 
+use std::collections::HashMap;
+
 use futures_util::StreamExt;
 
 use crate::card;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, retry};
 use crate::hub::{Destination, Location, RepoInfo, Source};
-use crate::plan::{Card, Existing, Inputs, Selection, TransferPlan, apply_known};
+use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, TransferPlan, apply_known};
 use crate::protocol::Request;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, Visibility};
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
 const READS: usize = 8;
+
+/// Source files without any digest are read to compare up to this size; larger ones are copied.
+const COMPARED: u64 = 64 << 20;
+
+/// What a survey is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To copy: the destination is asked whether it would take the card.
+    Migrate,
+    /// To look only.
+    Compare,
+}
 
 /// Both shores, as a plan needs them.
 pub struct Survey {
@@ -33,17 +47,32 @@ pub struct Survey {
 
 impl Survey {
     /// Looks at both. `commit` pins the source where a plan has pinned it before; `known` saves reading.
+    ///
+    /// Fails with `NeedsConfirmation` when the source has moved and the pinned commit can no longer be read as it was.
     pub async fn new<S: Source, D: Destination>(
         source: &S,
         destination: &D,
         request: &Request,
         commit: Option<&str>,
         known: &[Digests],
+        purpose: Purpose,
     ) -> Result<Self> {
         let selection = Selection::new(&request.include, &request.exclude)?;
         let from = async {
-            let info = source.info(&request.source, commit.or(request.revision.as_deref())).await?;
-            source.manifest(&info).await
+            let info = source.info(&request.source, request.revision.as_deref()).await?;
+            let info = match commit {
+                // the branch has moved on: the commit itself is read
+                Some(commit) if info.commit.as_deref().is_some_and(|head| head != commit) => source.info(&request.source, Some(commit)).await?,
+                _ => info,
+            };
+            let manifest = source.manifest(&info).await?;
+            if commit.is_some() && manifest.commit.as_deref() != commit {
+                return Err(Error::new(ErrorKind::NeedsConfirmation, "the source has moved since it was planned")
+                    .with("planned", commit.unwrap_or_default())
+                    .with("now", manifest.commit.as_deref().unwrap_or("none"))
+                    .hint_to("run the same command again: it plans anew"));
+            }
+            Ok(manifest)
         };
         let (manifest, existing) = tokio::join!(from, look(destination, request));
         let mut manifest = manifest.map_err(|error| error.during("read source"))?;
@@ -51,8 +80,9 @@ impl Survey {
         apply_known(&mut manifest, known);
         let mut survey =
             Self { source: manifest, destination: existing, card: None, selection, compared: 0, learned: Vec::new(), request: request.clone() };
-        survey.read_card(source, destination).await?;
+        survey.read_card(source, destination, purpose).await?;
         survey.knock(source).await?;
+        survey.look_closer(destination).await?;
         survey.compare(source).await?;
         Ok(survey)
     }
@@ -69,10 +99,40 @@ impl Survey {
         TransferPlan::new(&inputs, &self.selection)
     }
 
+    /// What of the destination this plan replaces: what the user is asked about, and confirms.
+    pub fn replaced(&self, plan: &TransferPlan) -> Vec<FileEntry> {
+        let existing = self.destination.as_ref().map(|(_, existing)| &existing.manifest);
+        let there = |item: &Item| existing.and_then(|existing| existing.file(&item.file.path)).filter(|there| !there.hubs_own).cloned();
+        plan.copies().filter(|item| item.decision == Decision::Copy { replaces: true }).filter_map(there).collect()
+    }
+
+    /// Refuses to replace what was not there, or was something else, when the user confirmed.
+    ///
+    /// Fails with `NeedsConfirmation`, naming the file.
+    pub fn check_replaced(&self, plan: &TransferPlan, confirmed: &[FileEntry]) -> Result<()> {
+        let confirmed: HashMap<_, _> = confirmed.iter().map(|file| (&file.path, file)).collect();
+        let same = |there: &FileEntry| {
+            confirmed.get(&there.path).is_some_and(|file| file.size == there.size && file.digests.same(&there.digests) != Some(false))
+        };
+        match self.replaced(plan).iter().find(|there| !same(there)) {
+            None => Ok(()),
+            Some(there) => Err(Error::new(ErrorKind::NeedsConfirmation, "a file at the destination was changed since overwriting was confirmed")
+                .with("file", &there.path)
+                .hint_to("look at it, then run the same command again: it plans anew")),
+        }
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.request.source.repo_type == crate::repo::RepoType::Space {
             warnings.push("the source is a Space: its files are copied, it will not run as an app".to_owned());
+        }
+        if self.source.files.is_empty() {
+            warnings.push("the source holds no files".to_owned());
+        }
+        let blind = self.source.files.iter().filter(|file| file.digests == Digests::default() && file.size > 0).count();
+        if blind > 0 {
+            warnings.push(format!("{blind} files have no digest at the source; each is read twice, and both reads must agree"));
         }
         let reviewed: Vec<_> = self.source.files.iter().filter(|file| file.size > 50_000_000_000).collect();
         if let (crate::repo::Platform::HuggingFace, Some(file)) = (self.request.source.platform, reviewed.first()) {
@@ -83,7 +143,7 @@ impl Survey {
     }
 
     /// Reads the card and works out what the destination needs changed in it; then asks the destination, before anything moves.
-    async fn read_card<S: Source, D: Destination>(&mut self, source: &S, destination: &D) -> Result<()> {
+    async fn read_card<S: Source, D: Destination>(&mut self, source: &S, destination: &D, purpose: Purpose) -> Result<()> {
         let path = RepoPath::new("README.md")?;
         let Some(file) = self.source.file(&path).filter(|file| file.size <= GIT_FILE_LIMIT && self.selection.takes(&path)) else {
             return Ok(());
@@ -92,7 +152,8 @@ impl Survey {
         let original = read_whole(source, &self.source, file).await?.to_vec();
         let card = Card { rewrite: card::rewrite(&original, self.request.destination.platform), original };
         let wanted = Digests::of(card.wanted());
-        if there.and_then(|there| there.digests.same(&wanted)) != Some(true)
+        if purpose == Purpose::Migrate
+            && there.and_then(|there| there.digests.same(&wanted)) != Some(true)
             && let Ok(text) = std::str::from_utf8(card.wanted())
         {
             destination.check_card(&self.request.destination, text).await.map_err(|error| match error.kind() {
@@ -115,13 +176,35 @@ impl Survey {
         opened.map(|_| ()).map_err(|error| error.during("read").with("file", &file.path))
     }
 
+    /// Reads what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.
+    async fn look_closer<D: Source>(&mut self, destination: &D) -> Result<()> {
+        let Some((_, existing)) = &self.destination else { return Ok(()) };
+        let wanted = |there: &FileEntry| {
+            let card = self.card.as_ref().filter(|_| there.path.as_str() == "README.md").map(|card| card.wanted().len() as u64);
+            card.or(self.source.file(&there.path).map(|file| file.size)) == Some(there.size) && self.selection.takes(&there.path)
+        };
+        let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default() && there.size <= GIT_FILE_LIMIT);
+        let reads = blind.filter(|there| wanted(there)).map(|there| async { (there.path.clone(), digests_of(destination, &existing.manifest, there).await) });
+        let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(READS).collect().await;
+        for (path, digests) in found {
+            let there = self.destination.as_mut().and_then(|(_, existing)| existing.manifest.files.iter_mut().find(|file| file.path == path));
+            // one that cannot be read stays unknown, and is replaced only when the user says so
+            if let (Some(there), Ok(digests)) = (there, digests) {
+                self.compared += there.size;
+                there.digests = digests;
+            }
+        }
+        Ok(())
+    }
+
     /// Finds out by reading whether files that lie on both sides with the same size are the same, where the listings have no kind of
-    /// digest in common. Only plain git files have no sha256, and those are 10 MB or a little more.
+    /// digest in common. On Hugging Face only plain git files have no sha256, and those are 10 MB or a little more.
     async fn compare<S: Source>(&mut self, source: &S) -> Result<()> {
         let Some((_, existing)) = &self.destination else { return Ok(()) };
         let unclear = |file: &&FileEntry| {
             let there = existing.manifest.file(&file.path);
             there.is_some_and(|there| there.size == file.size && there.digests != Digests::default() && there.digests.same(&file.digests).is_none())
+                && file.size <= COMPARED
                 && self.selection.takes(&file.path)
                 && !file.path.is_git_attributes()
                 && !(self.card.is_some() && file.path.as_str() == "README.md")
@@ -130,14 +213,19 @@ impl Survey {
         let manifest = &self.source;
         let reads = unclear.iter().map(|file| async move { Ok::<_, Error>((file, digests_of(source, manifest, file).await?)) });
         let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(READS).collect().await;
+        let mut learned = HashMap::new();
         for outcome in found {
             let (file, digests) = outcome?;
             self.compared += file.size;
             self.learned.push(digests);
+            learned.insert(&file.path, digests);
         }
-        let learned = std::mem::take(&mut self.learned);
-        apply_known(&mut self.source, &learned);
-        self.learned = learned;
+        for file in &mut self.source.files {
+            // by path: a file that the hub lists without any digest has nothing else to be known by
+            if let Some(digests) = learned.get(&file.path) {
+                file.digests = file.digests.or(*digests);
+            }
+        }
         Ok(())
     }
 }
@@ -150,11 +238,5 @@ async fn look<D: Destination>(destination: &D, request: &Request) -> Result<Opti
         Err(error) => return Err(error),
     };
     let manifest = destination.manifest(&info).await?;
-    let is_new = info.is_new && manifest.files.iter().all(|file| is_hubs_own(&file.path));
-    Ok(Some((info, Existing { manifest, is_new })))
-}
-
-/// What ModelScope puts into a fresh repository (facts, modelscope §3.1).
-fn is_hubs_own(path: &RepoPath) -> bool {
-    matches!(path.as_str(), ".gitattributes" | "README.md" | "configuration.json" | "dataset_infos.json")
+    Ok(Some((info, Existing { manifest })))
 }

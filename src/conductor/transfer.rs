@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::publish::{Publisher, blob_action};
+use super::publish::{Publisher, Terms, blob_action};
 use super::{Conductor, Expected, Survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Action, Destination, Hub, Route, Sample};
+use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
 use crate::plan::{Decision, Item, TransferPlan};
 use crate::protocol::What;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, RepoPath, Sha256};
-use crate::worker::{Carried, Worker};
+use crate::worker::{Carried, Worker, check};
 
 /// The hub decides from this much of a file (facts, huggingface §3).
 const SAMPLE: usize = 512;
@@ -39,46 +39,42 @@ impl Conductor<'_> {
             }
             return Ok((plan.wanted().map(expected).collect(), plan.create));
         }
-        let info = self.open_destination(survey, plan).await?;
+        let (info, made) = self.open_destination(survey, plan).await?;
         let source = Arc::new(survey.source.clone());
         let worker = Worker::new(self.source.clone(), source, self.destination.clone(), info.clone(), self.job.limits, self.meter.clone());
         let worker = Arc::new(worker);
-        let replaces = self.replaced(survey, plan, &info).await?;
-        let publisher = Publisher::new(
-            worker.clone(),
-            self.destination.clone(),
-            info,
-            plan,
-            self.job.consent,
-            &self.job.id,
-            replaces,
-            self.events.clone(),
-        );
+        let replaces = self.replaced(survey, plan, &info, made).await?;
+        let terms = Terms::new(plan, info.visibility, self.job.consent, &self.job.id, replaces);
+        let (events, committing) = (self.events.clone(), self.committing.clone());
+        let publisher = Publisher::new(worker.clone(), self.destination.clone(), info, terms, events, committing);
         let mut transfer =
             Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new() };
-        transfer.run(plan).await?;
-        for commit in transfer.publisher.commits() {
+        let outcome = transfer.run(plan).await;
+        let commits = transfer.publisher.commits();
+        for commit in commits {
             self.tally().committed(commit);
         }
-        let committed = !transfer.publisher.commits().is_empty();
+        match outcome {
+            Err(error) if !commits.is_empty() => return Err(error.with("commits already made", commits.len())),
+            outcome => outcome?,
+        }
+        let committed = !commits.is_empty();
         let learned = transfer.learned;
         Ok((plan.wanted().map(|item| learned.get(&item.file.path).cloned().unwrap_or_else(|| expected(item))).collect(), committed))
     }
 
     /// The paths to copy that are there already. A fresh repository is listed for it: its hub put files of its own there, or somebody
     /// else created it in the meantime, and then the plan does not hold.
-    async fn replaced(&self, survey: &Survey, plan: &TransferPlan, info: &crate::hub::RepoInfo) -> Result<BTreeSet<RepoPath>> {
-        use crate::hub::Source;
+    async fn replaced(&self, survey: &Survey, plan: &TransferPlan, info: &RepoInfo, made: bool) -> Result<BTreeSet<RepoPath>> {
         if survey.destination.is_some() {
             let replaced = plan.copies().filter(|item| item.decision == Decision::Copy { replaces: true });
             return Ok(replaced.map(|item| item.file.path.clone()).collect());
         }
-        let fresh = self.destination.manifest(info).await?;
-        let replaced: BTreeSet<_> = plan.copies().filter(|item| fresh.file(&item.file.path).is_some()).map(|item| item.file.path.clone()).collect();
-        if !replaced.is_empty() && !info.is_new {
+        if !made {
             return Err(Error::new(ErrorKind::Conflict, "somebody else created the destination").with("repo", &info.repo));
         }
-        Ok(replaced)
+        let fresh = self.destination.manifest(info).await?;
+        Ok(plan.copies().filter(|item| fresh.file(&item.file.path).is_some()).map(|item| item.file.path.clone()).collect())
     }
 }
 
@@ -122,7 +118,9 @@ impl Transfer<'_> {
         for item in items {
             let first = self.learned.contains_key(&item.file.path);
             let sha256 = item.file.digests.sha256;
-            let (was_there, digests) = sha256.and_then(|sha256| self.there.get(&sha256).copied()).unwrap_or_default();
+            let Some((was_there, digests)) = sha256.and_then(|sha256| self.there.get(&sha256).copied()) else {
+                return Err(Error::new(ErrorKind::Local, "a blob that was not carried").with("file", &item.file.path));
+            };
             if !first {
                 let file = FileEntry { digests: item.file.digests.or(digests), ..item.file.clone() };
                 self.learned.insert(file.path.clone(), Expected { file, streamed: !was_there });
@@ -189,11 +187,28 @@ impl Transfer<'_> {
         let (ready, read): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| at_hand(item).is_some() || item.file.size == 0);
         let files: Vec<_> = read.into_iter().map(|item| item.file).collect();
         let contents = self.worker.read_all(&files).await?;
+        self.read_again(&files, &contents).await?;
+        for item in ready.iter().filter(|item| item.file.size == 0 && at_hand(item).is_none()) {
+            // a listing that gives a size of 0 beside the digest of something else is wrong in one of them
+            check(&item.file, Digests::of(b""))?;
+        }
         let ready = ready.into_iter().map(|item| (at_hand(&item).unwrap_or_default(), item.file)).map(|(content, file)| (file, content));
         Ok(ready
             .chain(files.into_iter().zip(contents))
             .map(|(file, content)| (FileEntry { digests: Digests::of(&content), ..file }, content))
             .collect())
+    }
+
+    /// Where the source lists no digest at all, only a second read can tell that the first one was right.
+    async fn read_again(&self, files: &[FileEntry], contents: &[Bytes]) -> Result<()> {
+        let blind = files.iter().zip(contents).filter(|(file, _)| file.digests == Digests::default());
+        let (again, first): (Vec<_>, Vec<_>) = blind
+            .map(|(file, content)| (FileEntry { digests: Digests::of(content), ..file.clone() }, content.len() as u64))
+            .unzip();
+        // checked against the digests of the first read
+        self.worker.read_all(&again).await?;
+        self.conductor.tally().compared(first.iter().sum());
+        Ok(())
     }
 
     async fn push_inline(&mut self, file: FileEntry, content: Bytes) -> Result<()> {

@@ -89,7 +89,8 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` and the request allow.
+    /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
+    /// not happen twice goes with [`Patience::ONCE`].
     pub async fn call<T, J>(&self, request: Request, patience: Patience, judge: J) -> Result<T>
     where
         J: Fn(&Answer) -> Result<T> + Sync,
@@ -102,10 +103,7 @@ impl Http {
                 Ok(answer) => answer.and_then(|answer| judge(&answer)),
                 Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
             };
-            outcome.map_err(|error| {
-                let error = error.with("url", &request.url);
-                if request.repeatable { error } else { only_if_refused(error) }
-            })
+            outcome.map_err(|error| error.with("url", &request.url))
         })
         .await
     }
@@ -200,9 +198,4 @@ pub fn transport(error: reqwest::Error) -> Error {
     };
     // the URL is shown by `Request`, without its query
     Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
-}
-
-/// A request that must not be repeated may still be tried again when the service said that it did nothing.
-fn only_if_refused(error: Error) -> Error {
-    if error.kind() == ErrorKind::RateLimited { error } else { error.retry(Retry::Never) }
 }

@@ -42,8 +42,6 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
-    /// Whether sending it twice does no more than sending it once.
-    pub repeatable: bool,
 }
 
 impl Payload {
@@ -62,10 +60,9 @@ impl Payload {
 }
 
 impl Request {
-    /// A request without body. `GET`, `HEAD`, `PUT` and `DELETE` are repeatable, `POST` is not until said so.
+    /// A request without body.
     pub fn new(method: Method, url: SafeUrl) -> Self {
-        let repeatable = method != Method::POST;
-        Self { method, url, headers: HeaderMap::new(), payload: Payload::Empty, repeatable }
+        Self { method, url, headers: HeaderMap::new(), payload: Payload::Empty }
     }
 
     /// Adds a header.
@@ -85,13 +82,6 @@ impl Request {
     #[must_use]
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
-        self
-    }
-
-    /// Says that sending it twice does no more than sending it once.
-    #[must_use]
-    pub fn repeatable(mut self) -> Self {
-        self.repeatable = true;
         self
     }
 

@@ -30,8 +30,17 @@ pub struct RepoInfo {
     pub revision: String,
     /// Who may read it.
     pub visibility: Visibility,
-    /// Whether it holds nothing but what the hub put there itself when it was created.
-    pub is_new: bool,
+    /// The commit that created it, where the hub tells and it matters.
+    pub first_commit: Option<String>,
+}
+
+/// What a call to create a repository led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The repository, read back.
+    pub info: RepoInfo,
+    /// Whether this call made it. If not, somebody else did.
+    pub made: bool,
 }
 
 /// A body that arrives, from byte `start` of the file on.
@@ -183,7 +192,7 @@ pub trait Destination: Source {
     /// Creates the repository and reads back who may read it.
     ///
     /// Fails with `Forbidden` when the token may not, and when the hub made it more open than asked.
-    fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> impl Future<Output = Result<RepoInfo>> + Send;
+    fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> impl Future<Output = Result<Created>> + Send;
 
     /// Asks whether the hub would take this card. Fails with `InvalidInput` in its own words.
     fn check_card(&self, repo: &RepoRef, card: &str) -> impl Future<Output = Result<()>> + Send;
@@ -200,7 +209,7 @@ pub trait Destination: Source {
     /// Ends an upload: the completion call of a multipart one and the verification the ticket asks for.
     fn complete(&self, ticket: &Ticket, tags: &[String]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Makes the actions visible as one commit and returns its id. One attempt, but for throttling: the caller compares after an error.
+    /// Makes the actions visible as one commit and returns its id. One attempt: the caller compares after an error.
     fn commit(&self, info: &RepoInfo, commit: &Commit) -> impl Future<Output = Result<String>> + Send;
 
     /// What it takes at a time.
@@ -304,7 +313,7 @@ impl Source for Hub {
 }
 
 impl Destination for Hub {
-    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<RepoInfo> {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<Created> {
         each!(self, hub => hub.create(repo, visibility, licence).await)
     }
 

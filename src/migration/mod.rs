@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use resolve::Wanted;
 pub use validate::{PlatformCheck, Verdict, validate};
 
-use crate::conductor::{self, Survey};
+use crate::conductor::{self, Purpose, Survey};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
@@ -17,13 +17,13 @@ use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
 use crate::progress::Progress;
 use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, State};
-use crate::repo::{Digests, Platform};
+use crate::repo::{Digests, FileEntry, Platform};
 use crate::runner::{Local, Runner};
 
 /// How often a follower looks for new events.
 const LOOK: Duration = Duration::from_millis(150);
 /// How long a cancelled conductor may take to look at the destination and report.
-const CANCEL_WAIT: Duration = Duration::from_secs(60);
+const CANCEL_WAIT: Duration = Duration::from_secs(150);
 
 /// What a migration would do, ready to start.
 pub struct Prepared {
@@ -31,6 +31,8 @@ pub struct Prepared {
     pub plan: TransferPlan,
     /// What is known of contents by hashing, so that the conductor need not read them again.
     known: Vec<Digests>,
+    /// What it would replace.
+    replaces: Vec<FileEntry>,
 }
 
 impl Prepared {
@@ -43,6 +45,7 @@ impl Prepared {
             request: self.plan.request.clone(),
             source_commit: self.plan.source_commit.clone(),
             consent,
+            replaces: self.replaces.clone(),
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             limits: Limits::default(),
@@ -57,17 +60,14 @@ pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
 pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
-    let request = resolve::resolve(config, wanted).await?;
+    let request = resolve::resolve(config, wanted, Purpose::Migrate).await?;
     let journal = Journal::new(&config.home);
     let mut known = journal.known(&request);
-    let survey = survey(config, &request, &known).await?;
-    known.extend(&survey.learned);
-    Ok(Prepared { plan: survey.plan()?, known })
-}
-
-async fn survey(config: &Config, request: &Request, known: &[Digests]) -> Result<Survey> {
     let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
-    Survey::new(&source, &destination, request, None, known).await
+    let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
+    known.extend(&survey.learned);
+    let plan = survey.plan()?;
+    Ok(Prepared { replaces: survey.replaced(&plan), plan, known })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and
@@ -84,8 +84,7 @@ pub async fn start(config: &Config, prepared: &Prepared, consent: Consent) -> Re
     }
     let job = prepared.job(config, &Journal::new_id(), consent);
     let folder = journal.create(&job)?;
-    let place = Local.start(&job, &config.tokens(), &folder).await?;
-    folder.set_place(&place)?;
+    Local.start(&job, &config.tokens(), &folder).await?;
     Ok((folder, false))
 }
 
@@ -211,7 +210,7 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
-    let request = resolve::resolve(config, wanted).await?;
+    let request = resolve::resolve(config, wanted, Purpose::Compare).await?;
     verify_request(config, &request, None, deep).await
 }
 

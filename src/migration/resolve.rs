@@ -1,5 +1,6 @@
 //! From what a person wrote to a request: which hub is which, which kind of repository, may the token write there.
 
+use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Account, Hub, Source};
@@ -26,8 +27,8 @@ pub struct Wanted {
     pub exclude: Vec<String>,
 }
 
-/// The request that is meant. Everything wrong with the words alone is found before a service is asked.
-pub(super) async fn resolve(config: &Config, wanted: &Wanted) -> Result<Request> {
+/// The request that is meant; to migrate, the token must be able to write. Everything wrong with the words alone is found before a service is asked.
+pub(super) async fn resolve(config: &Config, wanted: &Wanted, purpose: Purpose) -> Result<Request> {
     let address = Address::parse(&wanted.source, &config.hosts())?;
     let from = direction(&address, wanted.to)?;
     let id = match &wanted.dest {
@@ -57,7 +58,9 @@ pub(super) async fn resolve(config: &Config, wanted: &Wanted) -> Result<Request>
         include: wanted.include.clone(),
         exclude: wanted.exclude.clone(),
     };
-    may_write(&destination, &request.destination).await?;
+    if purpose == Purpose::Migrate {
+        may_write(&destination, &request.destination).await?;
+    }
     Ok(request)
 }
 

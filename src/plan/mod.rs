@@ -35,8 +35,6 @@ impl Card {
 pub struct Existing {
     /// Its listing.
     pub manifest: Manifest,
-    /// Whether it holds nothing but what the hub put there itself.
-    pub is_new: bool,
 }
 
 /// All that a plan is made of.
@@ -198,6 +196,11 @@ impl TransferPlan {
             None => Visibility::Private,
         };
         let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
+        let left_out = items.iter().filter_map(|item| match &item.decision {
+            Decision::LeftOut(LeftOut::Refused(reason)) => Some(format!("left out: {} ({reason})", item.file.path)),
+            _ => None,
+        });
+        let left_out = left_out.collect::<Vec<_>>().into_iter();
         let mut plan = Self {
             plan_id: String::new(),
             request: (*request).clone(),
@@ -207,9 +210,9 @@ impl TransferPlan {
             create: destination.is_none(),
             destination_visibility: visibility,
             totals: totals(&items),
-            risks: risks(&items, source.visibility, visibility, destination.is_some_and(|existing| existing.is_new)),
+            risks: risks(&items, existing, source.visibility, visibility),
             changes,
-            warnings: warnings.clone(),
+            warnings: left_out.chain(warnings.iter().cloned()).collect(),
             items,
             extra,
         };
@@ -281,14 +284,16 @@ fn totals(items: &[Item]) -> Totals {
 /// How many paths a risk names.
 const NAMED: usize = 20;
 
-fn risks(items: &[Item], from: Visibility, to: Visibility, is_new: bool) -> Vec<Risk> {
+fn risks(items: &[Item], existing: Option<&Manifest>, from: Visibility, to: Visibility) -> Vec<Risk> {
     let named = |paths: Vec<&RepoPath>| (paths.len() as u64, paths.into_iter().take(NAMED).cloned().collect());
-    let replaced: Vec<_> = items.iter().filter(|item| item.decision == Decision::Copy { replaces: true }).map(|item| &item.file.path).collect();
+    // what the hub itself put into a fresh repository is nobody's work
+    let somebodys = |item: &&Item| existing.and_then(|existing| existing.file(&item.file.path)).is_some_and(|there| !there.hubs_own);
+    let replaced = items.iter().filter(|item| item.decision == Decision::Copy { replaces: true }).filter(somebodys);
+    let replaced: Vec<_> = replaced.map(|item| &item.file.path).collect();
     let refused: Vec<_> =
         items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_)))).map(|item| &item.file.path).collect();
     let mut risks = Vec::new();
-    // what the hub itself put into a fresh repository is nobody's work
-    if !replaced.is_empty() && !is_new {
+    if !replaced.is_empty() {
         let (files, first) = named(replaced);
         risks.push(Risk::Overwrite { files, first });
     }

@@ -13,6 +13,7 @@ fn manifest(platform: Platform, visibility: Visibility, files: &[(&str, &[u8])])
             },
             lfs: false,
             read_at: None,
+            hubs_own: false,
         })
         .collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -36,7 +37,7 @@ fn request() -> Request {
 }
 
 fn plan(source: &Manifest, destination: Option<Manifest>) -> TransferPlan {
-    let existing = destination.map(|manifest| Existing { manifest, is_new: false });
+    let existing = destination.map(|manifest| Existing { manifest });
     let inputs = Inputs { request: &request(), source, destination: existing.as_ref(), card: None, warnings: Vec::new() };
     TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap()
 }
@@ -72,11 +73,13 @@ fn a_private_source_makes_a_private_copy_and_never_goes_public_unasked() {
 fn overwriting_needs_a_word_but_not_what_the_hub_itself_put_there() {
     let source = manifest(Platform::HuggingFace, Visibility::Public, &[("README.md", b"mine")]);
     let manifest = manifest(Platform::ModelScope, Visibility::Public, &[("README.md", b"hub's")]);
-    for is_new in [false, true] {
-        let existing = Existing { manifest: manifest.clone(), is_new };
+    for hubs_own in [false, true] {
+        let mut manifest = manifest.clone();
+        manifest.files[0].hubs_own = hubs_own;
+        let existing = Existing { manifest };
         let inputs = Inputs { request: &request(), source: &source, destination: Some(&existing), card: None, warnings: Vec::new() };
         let plan = TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap();
-        assert_eq!(plan.check(Consent::default()).is_ok(), is_new);
+        assert_eq!(plan.check(Consent::default()).is_ok(), hubs_own);
     }
 }
 

@@ -19,6 +19,9 @@ pub struct FileEntry {
     /// The commit to read it at, where that is not the manifest's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub read_at: Option<String>,
+    /// Whether the hub put it there itself when the repository was created, and nobody has touched it since.
+    #[serde(skip)]
+    pub hubs_own: bool,
 }
 
 /// Who may read a repository.

@@ -56,9 +56,9 @@ impl RepoPath {
         matches!(self.as_str(), "README.md" | "config.json" | "configuration.json") || self.file_name().ends_with("index.json")
     }
 
-    /// Whether the path names git's own attributes, which belong to each hub.
+    /// Whether the path is that of the repository's git attributes, which each hub writes itself. Those of a folder are a file like others.
     pub fn is_git_attributes(&self) -> bool {
-        self.file_name() == ".gitattributes"
+        self.0 == ".gitattributes"
     }
 }
 

@@ -38,16 +38,18 @@ impl Runner for Local {
             .map_err(|error| broken("cannot start the process that carries").because(error))?;
         let pid = child.id().ok_or_else(|| broken("the process that carries ended at once"))?;
         let mut stdin = child.stdin.take().ok_or_else(|| broken("no way to talk to the process that carries"))?;
+        let place = Place::Local { pid, started: start_time(pid).unwrap_or_default() };
+        // noted before it has its job: should this process end now, nothing runs that nobody knows of
+        folder.set_place(&place)?;
         let job = serde_json::to_string(job).map_err(|error| broken("cannot write the job").because(error))?;
         let lines = format!("{}\n{job}\n", tokens.to_line());
         stdin.write_all(lines.as_bytes()).await.map_err(|error| broken("the process that carries does not listen").because(error))?;
         drop(stdin);
-        let started = start_time(pid).unwrap_or_default();
         // it outlives this process; while this one lives it reaps it
         tokio::spawn(async move {
             let _status = child.wait().await;
         });
-        Ok(Place::Local { pid, started })
+        Ok(place)
     }
 
     async fn is_alive(&self, place: &Place) -> Result<bool> {

@@ -35,7 +35,7 @@ impl Place {
 
 /// Runs conductors. Each goes on when the process that started it ends.
 pub trait Runner: Send + Sync {
-    /// Starts a job. Its events go to the folder; it has read its tokens when this returns.
+    /// Starts a job and notes in the folder where, before the job can do anything. Its events go to the folder.
     fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> impl Future<Output = Result<Place>> + Send;
 
     /// Whether it still runs.

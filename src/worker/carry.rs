@@ -22,7 +22,7 @@ pub(super) const DEPTH: usize = 4;
 /// Compares what was hashed with what the source says of the file.
 ///
 /// Fails with `Corrupted`, to be tried again: a byte that flipped on the way does not flip twice.
-pub(super) fn check(file: &FileEntry, found: Digests) -> Result<Digests> {
+pub fn check(file: &FileEntry, found: Digests) -> Result<Digests> {
     if found.same(&file.digests) == Some(false) {
         let expected = file.digests.sha256.map(|digest| digest.to_string()).or(file.digests.git_sha1.map(|digest| digest.to_string()));
         let got = match file.digests.sha256 {
@@ -40,16 +40,26 @@ pub(super) fn check(file: &FileEntry, found: Digests) -> Result<Digests> {
 }
 
 impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
-    /// One PUT of the whole file, its last MiB withheld until everything before and in it is proven.
-    pub(super) async fn carry_whole(&self, file: &FileEntry, request: &Request, flight: &Flight) -> Result<Digests> {
+    /// One PUT of the whole file, its last MiB withheld until everything before and in it is proven. Leaves in `hashed` what was found
+    /// when all of it was read, even if the PUT fails then.
+    pub(super) async fn carry_whole(
+        &self,
+        file: &FileEntry,
+        request: &Request,
+        flight: &Flight,
+        hashed: &mut Option<Digests>,
+    ) -> Result<Digests> {
         let _stream = self.stream().await?;
         let (sender, body) = upload_body(file.size, DEPTH);
-        let (pumped, put) = tokio::join!(self.pump(file, sender, flight), self.destination.put(request, body));
+        let (pumped, put) = together(self.pump(file, sender, flight), self.destination.put(request, body)).await;
+        if let Ok(Some(digests)) = &pumped {
+            *hashed = Some(*digests);
+        }
         // a refusal of the destination is why the pump's other end was gone
         match (pumped, put) {
             (Ok(Some(digests)), Ok(_)) => Ok(digests),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-            (Ok(None), Ok(_)) => Err(Error::new(ErrorKind::Protocol, "the destination answered before it had the file").retry(Retry::Later(None))),
+            (Ok(None), Ok(_)) => Err(early()),
         }
     }
 
@@ -180,6 +190,28 @@ async fn hash_part(part: &PartBuffer, hasher: &mut Hasher) -> String {
         }
         tokio::task::coop::consume_budget().await;
     }
+}
+
+/// Runs a pump and the PUT it feeds. An answer that comes while bytes are still to be sent stops the pump, which then gives `None`.
+pub(super) async fn together<T, A>(
+    pump: impl Future<Output = Result<Option<T>>>,
+    put: impl Future<Output = Result<A>>,
+) -> (Result<Option<T>>, Result<A>) {
+    tokio::pin!(pump, put);
+    tokio::select! {
+        // the pump first: when both are ready, all was sent before the answer came
+        biased;
+        pumped = &mut pump => {
+            let put = put.await;
+            (pumped, put)
+        }
+        put = &mut put => (Ok(None), put),
+    }
+}
+
+/// A good answer that came too early cannot be about the whole file.
+pub(super) fn early() -> Error {
+    Error::new(ErrorKind::Protocol, "the destination answered before it had all bytes").retry(Retry::Later(None))
 }
 
 /// The end of a stream, kept back.

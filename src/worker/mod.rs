@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use meter::{Flight, Meter};
+pub use carry::check;
 pub use reader::Reader;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -155,22 +156,27 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let blob = blob_of(&file)?;
         let mut backoff = Backoff::new(Patience::PATIENT);
         let mut corrupted = 0;
+        let mut hashed = None;
         let mut next = if since.elapsed() < TICKET_AGE { Some(ticket) } else { None };
         loop {
             let ticket = match next.take() {
                 Some(ticket) => ticket,
                 None => match self.ticket(blob).await.map_err(named)? {
                     Some(ticket) => ticket,
-                    None => return Ok(Carried { digests: file.digests, file, reused: false }),
+                    // it landed after all; but if no try hashed all of it, it came from elsewhere
+                    None => return Ok(Carried { reused: hashed.is_none(), digests: hashed.unwrap_or(file.digests), file }),
                 },
             };
             let flight = Arc::new(self.meter.takes_off(&file.path, file.size));
             let tried = match &ticket.upload {
-                Upload::Single(request) => self.carry_whole(&file, request, &flight).await.map(|digests| (digests, Vec::new())),
+                Upload::Single(request) => self.carry_whole(&file, request, &flight, &mut hashed).await.map(|digests| (digests, Vec::new())),
                 Upload::Multipart { part_size, parts, .. } => self.carry_parts(&file, *part_size, parts, &flight).await,
             };
             let ended = match tried {
-                Ok((digests, tags)) => self.complete(&ticket, &tags).await.map(|()| digests),
+                Ok((digests, tags)) => {
+                    hashed = Some(digests);
+                    self.complete(&ticket, &tags).await.map(|()| digests)
+                }
                 Err(error) => Err(error),
             };
             drop(flight);

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
+use super::carry::{early, together};
 use super::slabs::Slabs;
 use super::{Flight, Reader, Worker, no_tag};
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{ErrorKind, Result, Retry};
 use crate::hub::{Destination, Source};
 use crate::http::{Backoff, Patience, Request, upload_body};
 use crate::repo::FileEntry;
@@ -134,11 +135,14 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Err(error) => error,
             };
             flight.back(sent);
+            let error = error.with("part", part.range.start);
             let wait = match error.retryable() {
-                Retry::Later(asked) if error.kind() != ErrorKind::Forbidden => backoff.next(asked),
-                _ => None,
+                // the URL has expired: only a new ticket helps
+                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => return Err(error),
+                Retry::Later(asked) => backoff.next(asked),
+                Retry::Never => return Err(error),
             };
-            let Some(wait) = wait else { return Err(error.with("part", part.range.start)) };
+            let Some(wait) = wait else { return Err(error.retry(Retry::Never)) };
             part.buffer.start_over();
             tokio::time::sleep(wait).await;
         }
@@ -168,21 +172,21 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                     part.buffer.push(piece.clone()).await;
                     let length = piece.len() as u64;
                     if !sender.send(piece).await {
-                        return Ok(false);
+                        return Ok(None);
                     }
                     sent += length;
                     flight.moved(length);
                 }
                 if is_last {
-                    return Ok(true);
+                    return Ok(Some(()));
                 }
             }
         };
-        let (pumped, put) = tokio::join!(pump, self.destination.put(&part.request, body));
+        let (pumped, put) = together(pump, self.destination.put(&part.request, body)).await;
         let outcome = match (pumped, put) {
-            (Ok(true), Ok(tag)) => tag.ok_or_else(no_tag),
+            (Ok(Some(())), Ok(tag)) => tag.ok_or_else(no_tag),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-            (Ok(false), Ok(_)) => Err(Error::new(ErrorKind::Protocol, "the storage answered before it had the part").retry(Retry::Later(None))),
+            (Ok(None), Ok(_)) => Err(early()),
         };
         (outcome, sent)
     }

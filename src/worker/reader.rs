@@ -146,7 +146,8 @@ impl<'a, S: Source> Reader<'a, S> {
         };
         let error = error.during("read").with("file", &self.file.path);
         match wait {
-            // the budget is used up: nobody above need try again
+            // what is final is worth showing itself; a used-up budget shows how it began. Either way nobody above need try again
+            None if error.retryable() == Retry::Never => Err(error),
             None => Err(self.first_error.take().unwrap_or(error).retry(Retry::Never)),
             Some(wait) => {
                 self.first_error.get_or_insert(error);

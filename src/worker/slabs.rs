@@ -91,6 +91,6 @@ mod tests {
             got.extend_from_slice(&slabs.rest().unwrap());
             assert_eq!(got, whole);
         }
-        assert_eq!(pool.free.lock().unwrap().len(), 1, "one at a time was held");
+        assert!(pool.free.lock().unwrap().len() <= 2, "no more than a full one and the next were held");
     }
 }

@@ -138,3 +138,15 @@ fn a_text_just_over_ten_megabytes_in_git_is_recognised_as_well() {
     trip.world.forget_state();
     idle(&trip);
 }
+
+#[test]
+fn what_modelscope_lists_without_a_digest_is_read_and_recognised() {
+    let trip = Trip::stocked(Way::HfToMs);
+    for path in ["optimizer.bin", "vocab.txt", "README.md"] {
+        trip.copy().lists_instead(path, "");
+    }
+    trip.assert_done(trip.migrate(&[]));
+    idle(&trip);
+    trip.world.forget_state();
+    idle(&trip);
+}

@@ -287,6 +287,15 @@ fn a_part_whose_address_has_expired_goes_by_a_new_ticket() {
 }
 
 #[test]
+#[ignore = "a new ticket starts the file over, also where it names the same upload"]
+fn a_part_whose_address_has_expired_goes_alone_where_the_new_ticket_names_the_same_upload() {
+    let trip = Trip::stocked(Way::MsToHf);
+    trip.world.hf.behaviour(|behaviour| behaviour.resumes_uploads = true);
+    trip.destination_fault(Rule::route("storage.part", Fault::ExpireUrl).path("partNumber=2"));
+    trip.assert_done(trip.migrate(&[]));
+}
+
+#[test]
 fn an_address_that_has_expired_is_not_shown_again_by_other_parts() {
     let trip = Trip::new(Way::MsToHf);
     trip.source().file("model.safetensors", generated(41, 200 * MIB)).commit();
@@ -306,7 +315,7 @@ fn many_misfortunes_at_once_are_survived() {
         }
         trip.destination_fault(Rule::route(way.put(), Fault::status(500)).skip(1));
         trip.destination_fault(Rule::route(way.put(), Fault::ResetUpload(MIB)).skip(3));
-        trip.destination_fault(Rule::route("commit", Fault::HtmlError(502)));
+        trip.destination_fault(Rule::route("commit", Fault::DropAnswer));
         let report = trip.migrate(&[]).exits(0).json();
         assert_eq!(report["state"], "verified");
         trip.assert_arrived();

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
+use super::{Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
@@ -90,12 +90,16 @@ impl Source for HuggingFace {
         };
         let info = self.http.call(self.get(&path)?, self.patience, |answer| judge(answer)?.json::<wire::Info>()).await;
         let info = info.map_err(|error| error.with("repo", repo))?;
+        if info.sha.is_none() {
+            return Err(Error::new(ErrorKind::Protocol, "the hub names no commit").with("repo", repo));
+        }
         Ok(RepoInfo {
-            repo: repo.clone(),
+            repo: RepoRef { id: info.id.clone(), ..repo.clone() },
             visibility: info.visibility(),
             commit: info.sha,
             revision: revision.unwrap_or(Platform::HuggingFace.default_branch()).to_owned(),
-            is_new: false,
+            // a fresh repository holds nothing but .gitattributes, which is not copied
+            first_commit: None,
         })
     }
 
@@ -110,7 +114,7 @@ impl Source for HuggingFace {
                     .http
                     .call(request, Patience::PATIENT, |answer| {
                         let answer = judge(answer)?;
-                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, answer.header(LINK).and_then(wire::next_link).map(str::to_owned)))
+                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, answer.header(LINK).map(wire::next_link).transpose()?.flatten().map(str::to_owned)))
                     })
                     .await
                     .map_err(|error| error.with("repo", repo))?;
@@ -191,7 +195,7 @@ fn unexpected() -> Error {
 }
 
 impl Destination for HuggingFace {
-    async fn create(&self, repo: &RepoRef, visibility: Visibility, _licence: Option<&str>) -> Result<RepoInfo> {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, _licence: Option<&str>) -> Result<Created> {
         self.create_repo(repo, visibility).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::wire::judge;
 use super::{HuggingFace, api, prefixed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Action, Blob, Commit, RepoInfo, Route, Sample, Source, Ticket, Upload};
+use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload};
 use crate::http::{Patience, Payload, Piece, Request};
 use crate::repo::{RepoRef, Visibility};
 
@@ -63,7 +63,7 @@ struct ObjectError {
 }
 
 impl HuggingFace {
-    pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility) -> Result<RepoInfo> {
+    pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility) -> Result<Created> {
         let open = if visibility.is_open() { "public" } else { "private" };
         let body = json!({
             "name": repo.id.name(), "organization": repo.id.namespace(), "type": repo.repo_type.to_string(), "visibility": open,
@@ -72,19 +72,19 @@ impl HuggingFace {
         // a second create answers 409, which is looked into below
         let outcome = self
             .http
-            .call(request.repeatable(), Patience::PATIENT, |answer| match answer.status {
-                StatusCode::CONFLICT if !String::from_utf8_lossy(&answer.body).contains("conflicting operation") => Ok(()),
-                _ => judge(answer).map(|_| ()),
+            .call(request, Patience::PATIENT, |answer| match answer.status {
+                StatusCode::CONFLICT if !String::from_utf8_lossy(&answer.body).contains("conflicting operation") => Ok(false),
+                _ => judge(answer).map(|_| true),
             })
             .await;
-        outcome.map_err(|error| error.during("create").with("repo", repo))?;
+        let made = outcome.map_err(|error| error.during("create").with("repo", repo))?;
         // a server that ignores an unknown field creates a public repository silently
-        self.info(repo, None).await
+        Ok(Created { info: self.info(repo, None).await?, made })
     }
 
     pub(super) async fn validate_yaml(&self, repo: &RepoRef, card: &str) -> Result<()> {
         let body = json!({ "content": card, "repoType": repo.repo_type.to_string() });
-        let request = self.request(Method::POST, self.url("/api/validate-yaml")?)?.json(&body).repeatable();
+        let request = self.request(Method::POST, self.url("/api/validate-yaml")?)?.json(&body);
         self.http.call(request, self.patience, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("check card"))
     }
 
@@ -97,7 +97,7 @@ impl HuggingFace {
             })
             .collect();
         let url = self.url(&format!("{}/preupload/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
-        let request = self.request(Method::POST, url)?.json(&json!({ "files": files })).repeatable();
+        let request = self.request(Method::POST, url)?.json(&json!({ "files": files }));
         let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<PreuploadAnswer>()).await?;
         let modes: std::collections::HashMap<_, _> = answer.files.iter().map(|file| (file.path.as_str(), file)).collect();
         samples
@@ -123,7 +123,7 @@ impl HuggingFace {
             "ref": { "name": info.revision }, "objects": objects,
         });
         let url = self.url(&format!("/{}.git/info/lfs/objects/batch", prefixed(&info.repo)))?;
-        let request = self.request(Method::POST, url)?.header(ACCEPT, HeaderValue::from_static(LFS_MEDIA)).repeatable();
+        let request = self.request(Method::POST, url)?.header(ACCEPT, HeaderValue::from_static(LFS_MEDIA));
         let request = request.payload(Payload::Bytes(body.to_string().into(), LFS_MEDIA));
         let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<BatchAnswer>()).await?;
         let mut known: std::collections::HashMap<_, _> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
@@ -149,7 +149,7 @@ impl HuggingFace {
         let Some(Actions { upload: Some(upload), verify }) = object.actions else { return Ok(None) };
         let verify = match verify {
             Some(link) => {
-                let mut request = self.request(Method::POST, self.given(&link.href)?)?.repeatable();
+                let mut request = self.request(Method::POST, self.given(&link.href)?)?;
                 request.headers.extend(headers(&link.header));
                 request.headers.insert(ACCEPT, HeaderValue::from_static(LFS_MEDIA));
                 let body = json!({ "oid": blob.sha256, "size": blob.size }).to_string();
@@ -191,9 +191,8 @@ impl HuggingFace {
         if let Upload::Multipart { complete, .. } = &ticket.upload {
             let parts: Vec<_> = tags.iter().enumerate().map(|(index, tag)| json!({ "partNumber": index + 1, "etag": tag })).collect();
             let body = json!({ "oid": ticket.blob.sha256, "parts": parts }).to_string();
-            // the URL is signed: the official client sends no token here either. It may be tried again: the caller asks first
+            // the URL is signed: the official client sends no token here either. The caller asks whether it happened before it tries again
             let request = Request::new(Method::POST, complete.clone())
-                .repeatable()
                 .header(ACCEPT, HeaderValue::from_static(LFS_MEDIA))
                 .payload(Payload::Bytes(body.into(), LFS_MEDIA));
             self.http.call(request, Patience::ONCE, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("complete"))?;
@@ -215,7 +214,7 @@ impl HuggingFace {
         }
         let url = self.url(&format!("{}/commit/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
         let request = self.request(Method::POST, url)?.payload(Payload::Pieces(ndjson(commit), "application/x-ndjson"));
-        let committed = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<Committed>()).await;
+        let committed = self.http.call(request, Patience::ONCE, |answer| judge(answer)?.json::<Committed>()).await;
         Ok(committed.map_err(|error| error.during("commit").with("repo", &info.repo))?.commit_oid)
     }
 }

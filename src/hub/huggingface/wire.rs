@@ -7,22 +7,27 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::hub::Account;
 use crate::http::{Answer, classify, retry_after};
-use crate::repo::{Digests, FileEntry, GitSha1, RepoPath, Sha256, Visibility};
+use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
 #[derive(Deserialize)]
 pub(super) struct Info {
+    /// The repository's own name, which is another one than asked for when it was renamed.
+    pub(super) id: RepoId,
     pub(super) sha: Option<String>,
-    #[serde(default)]
     private: bool,
     #[serde(default)]
     gated: serde_json::Value,
+    visibility: Option<String>,
 }
 
 impl Info {
-    /// `gated` is `false`, `"auto"` or `"manual"`.
+    /// `gated` is `false`, `"auto"` or `"manual"`; `visibility`, where it is said, knows more words than `private`. What is not known to
+    /// be open is not open.
     pub(super) fn visibility(&self) -> Visibility {
-        match (self.private, self.gated.is_string()) {
+        let private = self.private || self.visibility.as_deref().is_some_and(|word| word != "public");
+        let gated = !matches!(self.gated, serde_json::Value::Null | serde_json::Value::Bool(false));
+        match (private, gated) {
             (true, _) => Visibility::Private,
             (false, true) => Visibility::Gated,
             (false, false) => Visibility::Public,
@@ -37,8 +42,7 @@ pub(super) struct TreeEntry {
     kind: String,
     path: String,
     oid: String,
-    #[serde(default)]
-    size: u64,
+    size: Option<u64>,
     lfs: Option<LfsEntry>,
 }
 
@@ -51,15 +55,19 @@ struct LfsEntry {
 impl TreeEntry {
     /// The file it is, or nothing for a directory. An LFS file's own `oid` is that of its pointer, so it says nothing of the content.
     pub(super) fn into_file(self) -> Result<Option<FileEntry>> {
-        if self.kind != "file" {
-            return Ok(None);
+        let odd = |message: &'static str| Error::new(ErrorKind::Protocol, message).during("list");
+        match self.kind.as_str() {
+            "file" => {}
+            "directory" => return Ok(None),
+            other => return Err(odd("the listing holds something that is neither file nor folder").with("path", &self.path).with("kind", other)),
         }
         let path = RepoPath::new(self.path)?;
+        let listed = self.size.ok_or_else(|| odd("the listing gives a file without its size").with("path", &path));
         let (digests, size, lfs) = match self.lfs {
             Some(lfs) => (Digests { sha256: Some(lfs.oid), git_sha1: None }, lfs.size, true),
-            None => (Digests { sha256: None, git_sha1: Some(self.oid.parse::<GitSha1>()?) }, self.size, false),
+            None => (Digests { sha256: None, git_sha1: Some(self.oid.parse::<GitSha1>()?) }, listed?, false),
         };
-        Ok(Some(FileEntry { path, size, digests, lfs, read_at: None }))
+        Ok(Some(FileEntry { path, size, digests, lfs, read_at: None, hubs_own: false }))
     }
 }
 
@@ -145,10 +153,24 @@ fn scoped(grants: Option<FineGrained>) -> (Option<bool>, Option<Vec<String>>) {
     (Some(true), Some(writes.into_iter().map(|scope| scope.entity.name).collect()))
 }
 
-/// The URL of the next page, to be followed as it stands.
-pub(super) fn next_link(header: &str) -> Option<&str> {
-    let next = header.split(',').find(|link| link.contains("rel=\"next\""))?;
-    next.trim().strip_prefix('<')?.split_once('>').map(|(url, _)| url)
+/// The URL of the next page, to be followed as it stands; `None` on the last page.
+///
+/// Fails with `Protocol` when there is a next page and its URL is not understood: the listing would end early.
+pub(super) fn next_link(header: &str) -> Result<Option<&str>> {
+    let mut rest = header;
+    while let Some((_, from_url)) = rest.split_once('<') {
+        let Some((url, after)) = from_url.split_once('>') else { break };
+        let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+        let is_next = |parameter: &str| matches!(parameter.trim().trim_end_matches(',').trim_end(), "rel=\"next\"" | "rel=next");
+        if parameters.split(';').any(is_next) {
+            return Ok(Some(url));
+        }
+        rest = after;
+    }
+    if header.contains("next") {
+        return Err(Error::new(ErrorKind::Protocol, "the link to the next page is not understood").during("list"));
+    }
+    Ok(None)
 }
 
 /// Passes a good answer on and says what a refusal means. The reason is in the headers first: the body of a 404 can be a whole page
@@ -268,7 +290,9 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_among_links() {
-        assert_eq!(next_link("<https://h/a?cursor=x>; rel=\"next\""), Some("https://h/a?cursor=x"));
-        assert_eq!(next_link("<https://h/a>; rel=\"prev\""), None);
+        assert_eq!(next_link("<https://h/a?cursor=x>; rel=\"next\"").unwrap(), Some("https://h/a?cursor=x"));
+        assert_eq!(next_link("<https://h/a>; rel=\"prev\", <https://h/b?c=1,2>; rel=next").unwrap(), Some("https://h/b?c=1,2"));
+        assert_eq!(next_link("<https://h/a>; rel=\"prev\"").unwrap(), None);
+        assert!(next_link("next: https://h/a").is_err());
     }
 }

@@ -13,6 +13,8 @@ use crate::repo::{Manifest, RepoRef, RepoType, encode};
 const CAP: usize = 3000;
 /// What the official client asks for.
 const PAGE: usize = 200;
+/// Commits looked at for the head and the first one.
+const COMMITS: usize = 50;
 /// No dataset of 100,000 files, the documented limit, has more pages; a server that never ends is not followed for ever.
 const MOST_PAGES: usize = 5_000;
 
@@ -20,22 +22,23 @@ const MOST_PAGES: usize = 5_000;
 pub(super) struct Head {
     /// The newest commit, where the site tells.
     pub(super) commit: Option<String>,
-    /// How many there are; `u64::MAX` where the site does not tell.
-    pub(super) commits: u64,
+    /// The oldest commit, where the site tells and there are not too many since.
+    pub(super) first: Option<String>,
 }
 
 impl ModelScope {
     /// Finds the commit that a branch, tag or commit names.
     pub(super) async fn head(&self, repo: &RepoRef, revision: &str) -> Result<Head> {
-        let path = format!("{}/commits?Ref={}&PageNumber=1&PageSize=1", api(repo), encode(revision));
+        let path = format!("{}/commits?Ref={}&PageNumber=1&PageSize={COMMITS}", api(repo), encode(revision));
         match self.http.call(self.get(&path)?, self.patience, judge::<Commits>).await {
             Ok(commits) => {
-                let newest = commits.commit.unwrap_or_default().into_iter().next().map(|commit| commit.id);
-                let count = commits.total_count.unwrap_or(if newest.is_some() { u64::MAX } else { 0 });
-                Ok(Head { commit: newest, commits: count })
+                let total = commits.total_count;
+                let ids: Vec<_> = commits.commit.unwrap_or_default().into_iter().map(|commit| commit.id).collect();
+                let all = total.map_or(ids.len() < COMMITS, |total| total == ids.len() as u64);
+                Ok(Head { commit: ids.first().cloned(), first: ids.last().cloned().filter(|_| all) })
             }
             // some deployments have no such route [?]: then every file is pinned by its own commit, see `list`
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Head { commit: None, commits: u64::MAX }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Head { commit: None, first: None }),
             Err(error) => Err(error),
         }
     }
@@ -50,13 +53,13 @@ impl ModelScope {
         let (entries, by_entry) = match pinned {
             Ok(entries) => (entries, false),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
-                let settled = self.settled(info).await;
+                let settled = self.at_branch(info).await;
                 (settled.map_err(|error| error.with("repo", &info.repo).with("revision", &info.revision))?, true)
             }
             Err(error) => return Err(error.with("repo", &info.repo)),
         };
         let newest = entries.iter().max_by_key(|entry| entry.committed_date).and_then(|entry| entry.revision.clone());
-        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry)).collect::<Result<Vec<_>>>()?;
+        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry, info.first_commit.as_deref())).collect::<Result<Vec<_>>>()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Manifest {
             repo: info.repo.clone(),
@@ -65,6 +68,16 @@ impl ModelScope {
             visibility: info.visibility,
             files,
         })
+    }
+
+    /// The listing of the branch, if the head is still the one it was.
+    async fn at_branch(&self, info: &RepoInfo) -> Result<Vec<ListEntry>> {
+        let entries = self.settled(info).await?;
+        let head = self.head(&info.repo, &info.revision).await?;
+        if head.commit != info.commit {
+            return Err(Error::new(ErrorKind::Conflict, "the repository changed while it was listed"));
+        }
+        Ok(entries)
     }
 
     async fn settled(&self, info: &RepoInfo) -> Result<Vec<ListEntry>> {
@@ -124,11 +137,19 @@ impl ModelScope {
         let recursive = if recursive { "True" } else { "False" };
         let path = format!("{}/repo/files?Revision={}&Recursive={recursive}{below}", api(repo), encode(revision));
         let listing = self.http.call(self.get(&path)?, Patience::PATIENT, judge::<Listing>).await?;
-        listing.files.ok_or_else(|| no_listing(repo))
+        let files = listing.files.ok_or_else(|| no_listing(repo))?;
+        match files.iter().find(|file| !root.is_empty() && !file.path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))) {
+            Some(stray) => Err(Error::new(ErrorKind::Protocol, "a folder's listing holds a file from elsewhere")
+                .with("repo", repo)
+                .with("folder", root)
+                .with("path", crate::hub::quoted(&stray.path))),
+            None => Ok(files),
+        }
     }
 
     async fn pages(&self, repo: &RepoRef, revision: &str) -> Result<Vec<ListEntry>> {
         let mut entries: Vec<ListEntry> = Vec::new();
+        let mut first_length = None;
         for number in 1..=MOST_PAGES {
             let path = format!(
                 "{}/repo/tree?Revision={}&Recursive=True&PageNumber={number}&PageSize={PAGE}",
@@ -136,8 +157,11 @@ impl ModelScope {
                 encode(revision)
             );
             let page = self.page_of(repo, &path, number).await?;
-            let last = page.len() < PAGE;
-            if !last && entries.len() >= PAGE && entries[entries.len() - PAGE..] == page[..] {
+            // the site may give shorter pages than asked for: the first one shows how long they are, and whether a short first one is
+            // the last the second tells
+            let length = *first_length.get_or_insert(page.len());
+            let last = page.is_empty() || (number > 1 && page.len() < length);
+            if !last && entries.len() >= page.len() && entries[entries.len() - page.len()..] == page[..] {
                 return Err(Error::new(ErrorKind::Protocol, "the listing repeats a page").with("repo", repo).with("page", number));
             }
             entries.extend(page);

@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Blob, Commit, CommitLimits, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
+use super::{Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Patience, Request, UploadBody, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
@@ -99,7 +99,7 @@ impl Source for ModelScope {
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
         let head = self.head(repo, wanted).await.map_err(|error| at_the_gate(named(error), &self.page(repo)))?;
-        Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, is_new: head.commits <= 1 })
+        Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, first_commit: head.first })
     }
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
@@ -161,7 +161,7 @@ impl Source for ModelScope {
 }
 
 impl Destination for ModelScope {
-    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<RepoInfo> {
+    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<Created> {
         self.create_repo(repo, visibility, licence).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::wire::judge;
 use super::{ModelScope, SafeUrl};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Account, Action, Blob, Commit, RepoInfo, Source, Ticket, Upload, quoted};
+use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, quoted};
 use crate::http::{Patience, Payload, Piece, Request};
 use crate::repo::{GIT_FILE_LIMIT, RepoPath, RepoRef, RepoType, Visibility};
 
@@ -60,7 +60,7 @@ struct Link {
 }
 
 impl ModelScope {
-    pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<RepoInfo> {
+    pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<Created> {
         let number = match visibility {
             Visibility::Public => 5,
             Visibility::Internal => 3,
@@ -80,12 +80,12 @@ impl ModelScope {
             self.request(Method::POST, self.url("/api/v1/models")?)?.json(&body)
         };
         // a second create answers that the name is taken, which the read-back looks into
-        match self.http.call(request.repeatable(), Patience::PATIENT, judge::<Value>).await {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
+        let made = match self.http.call(request, Patience::PATIENT, judge::<Value>).await {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::Conflict => false,
             Err(error) => return Err(self.refused_creation(error, repo).await.during("create").with("repo", repo)),
-        }
-        self.info(repo, None).await
+        };
+        Ok(Created { info: self.info(repo, None).await?, made })
     }
 
     /// The site does not say beforehand where a token may write: after a refusal its account is named.
@@ -111,7 +111,7 @@ impl ModelScope {
     pub(super) async fn batch(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {
         let objects: Vec<_> = blobs.iter().map(|blob| json!({ "oid": blob.sha256, "size": blob.size })).collect();
         let url = self.url(&format!("/api/v1/repos/{}/{}/info/lfs/objects/batch", info.repo.repo_type.plural(), info.repo.id))?;
-        let request = self.request(Method::POST, url)?.json(&json!({ "operation": "upload", "objects": objects })).repeatable();
+        let request = self.request(Method::POST, url)?.json(&json!({ "operation": "upload", "objects": objects }));
         let batch: Batch = self.http.call(request, Patience::PATIENT, judge).await?;
         // a missing list is no answer: taking it for "all there" would commit pointers to nothing (facts, modelscope §3.3)
         let objects = batch.objects.ok_or_else(|| Error::new(ErrorKind::Protocol, "a batch answer without objects"))?;
@@ -144,7 +144,7 @@ impl ModelScope {
         let verify = match verify {
             Some(link) => {
                 let body = json!({ "oid": blob.sha256, "size": blob.size });
-                Some(self.gateway(Method::POST, &link.href)?.json(&body).repeatable())
+                Some(self.gateway(Method::POST, &link.href)?.json(&body))
             }
             None => None,
         };
@@ -176,7 +176,7 @@ impl ModelScope {
         let path = format!("/api/v1/repos/{}/{}/commit/{}", info.repo.repo_type.plural(), info.repo.id, crate::repo::encode(&info.revision));
         let pieces = body(commit, replace_with);
         let request = self.request(Method::POST, self.url(&path)?)?.payload(Payload::Pieces(pieces, "application/json"));
-        let committed: Committed = self.http.call(request, Patience::PATIENT, judge).await?;
+        let committed: Committed = self.http.call(request, Patience::ONCE, judge).await?;
         committed.oid.ok_or_else(|| Error::new(ErrorKind::Protocol, "a commit without an id"))
     }
 }

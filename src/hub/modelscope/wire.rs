@@ -78,8 +78,7 @@ pub(super) struct ListEntry {
     pub(super) path: String,
     #[serde(rename = "Type")]
     pub(super) kind: String,
-    #[serde(default)]
-    size: u64,
+    size: Option<u64>,
     #[serde(default)]
     sha256: Option<String>,
     #[serde(rename = "IsLFS", default)]
@@ -96,16 +95,24 @@ impl ListEntry {
     }
 
     /// The file it is. `Sha256` may be empty; anything but 64 hex digits is no digest (facts, modelscope §2.3).
-    pub(super) fn into_file(self, pin_entry: bool) -> Result<FileEntry> {
+    ///
+    /// What a fresh repository holds is the hub's own as long as the first commit is the one that last touched it.
+    pub(super) fn into_file(self, pin_entry: bool, first_commit: Option<&str>) -> Result<FileEntry> {
+        let path = RepoPath::new(self.path)?;
+        let size = self.size.ok_or_else(|| Error::new(ErrorKind::Protocol, "the listing gives a file without its size").with("path", &path))?;
         Ok(FileEntry {
-            path: RepoPath::new(self.path)?,
-            size: self.size,
+            size,
             digests: Digests { sha256: self.sha256.and_then(|text| text.parse().ok()), git_sha1: None },
             lfs: self.is_lfs,
+            hubs_own: first_commit.is_some() && self.revision.as_deref() == first_commit && FRESH.contains(&path.as_str()),
+            path,
             read_at: self.revision.filter(|commit| pin_entry && !commit.is_empty()),
         })
     }
 }
+
+/// What the site puts into a fresh repository (facts, modelscope §3.1).
+const FRESH: [&str; 4] = [".gitattributes", "README.md", "configuration.json", "dataset_infos.json"];
 
 /// What an envelope says, in either of its spellings.
 struct Envelope {
