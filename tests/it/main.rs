@@ -2,17 +2,18 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test should stop")]
 
 mod again;
+mod cards;
 mod commits;
+mod configured;
 mod corruption;
+mod faces;
 mod kill;
 mod lies;
 mod milestone;
-mod trip;
 mod peers;
-mod cards;
-mod configured;
-mod faces;
+mod streaming;
 mod tokens;
+mod trip;
 mod usage;
 mod visibility;
 mod world;
