@@ -39,13 +39,22 @@ fn main() {
             let took = report.resources.as_ref().unwrap();
             let part = part.map_or_else(|| "one PUT".to_owned(), |part| format!("{} MiB", part >> 20));
             let rate = size as f64 / 1e6 / report.seconds;
-            println!("{:<10} {part:>10} {:>12.1} {:>10.1} {rate:>9.0}", direction.name(), took.peak_memory as f64 / 1048576.0, report.seconds);
+            println!(
+                "{:<10} {part:>10} {:>12.1} {:>10.1} {rate:>9.0}",
+                direction.name(),
+                took.peak_memory as f64 / 1048576.0,
+                report.seconds
+            );
             good &= took.peak_memory <= MEMORY_LIMIT;
         }
     }
     if let Some(size) = throttled {
         let one_way = size as f64 / RATE as f64;
-        println!("one file of {} MB, both sides throttled to {} MB/s: one way alone takes {one_way:.1} s", size / 1_000_000, RATE / 1_000_000);
+        println!(
+            "one file of {} MB, both sides throttled to {} MB/s: one way alone takes {one_way:.1} s",
+            size / 1_000_000,
+            RATE / 1_000_000
+        );
         println!("{:<10} {:>10} {:>8}", "to", "seconds", "ratio");
         for direction in [Direction::ToModelScope, Direction::ToHuggingFace] {
             let report = run(direction, size, Some(64 << 20), Some(RATE));

@@ -105,7 +105,9 @@ impl Demo {
         println!("\n{:<38} {:>12} {:>12} {:>12} {:>8} {:>9}  verified", "run", "bytes moved", "disk", "peak memory", "seconds", "MB/s");
         for (title, report) in runs {
             let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-            let of = |pick: fn(&hf2ms::protocol::Resources) -> u64| report.resources.as_ref().map_or_else(|| "unknown".to_owned(), |took| mb(pick(took)));
+            let of = |pick: fn(&hf2ms::protocol::Resources) -> u64| {
+                report.resources.as_ref().map_or_else(|| "unknown".to_owned(), |took| mb(pick(took)))
+            };
             println!(
                 "{title:<38} {:>12} {:>12} {:>12} {:>8.1} {:>9.0}  {} of {} files, {}",
                 mb(report.bytes.moved),
@@ -132,7 +134,8 @@ impl Drop for Demo {
 /// Half of the size in one file, a quarter in another, the rest in eight, and what makes a repository a repository.
 fn seed(hf: &HuggingFace, size: u64) {
     let repo = hf.repo(RepoKind::Model, "alice/demo");
-    repo.file("README.md", "---\nlicense: apache-2.0\ntags:\n- demo\n---\n# A generated model\n").file("config.json", "{\"model_type\": \"demo\"}\n");
+    repo.file("README.md", "---\nlicense: apache-2.0\ntags:\n- demo\n---\n# A generated model\n")
+        .file("config.json", "{\"model_type\": \"demo\"}\n");
     repo.file("model-00001-of-00002.safetensors", Content::generated(1, size / 2));
     repo.file("model-00002-of-00002.safetensors", Content::generated(2, size / 4));
     for number in 0..8 {
@@ -142,7 +145,9 @@ fn seed(hf: &HuggingFace, size: u64) {
     for number in 0..200 {
         repo.file(&format!("samples/{number:03}.txt"), format!("sample {number}\n").repeat(300).into_bytes());
     }
-    repo.file("empty.txt", "").file("odd names/ü #1 [v2], 100%.bin", Content::generated(30, 100_000)).file("odd names/resolve", "a file called resolve\n");
+    repo.file("empty.txt", "")
+        .file("odd names/ü #1 [v2], 100%.bin", Content::generated(30, 100_000))
+        .file("odd names/resolve", "a file called resolve\n");
     repo.commit("A generated model");
 }
 

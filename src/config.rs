@@ -68,7 +68,9 @@ impl Config {
         };
         let ms = values.first(&["MODELSCOPE_TOKEN", "MODELSCOPE_API_TOKEN"]);
         let token = |found: Option<(String, String)>| {
-            found.map(|(text, origin)| Token::new(&text).map(|token| Found { token, origin: origin.clone() }).map_err(|error| error.with("origin", origin)))
+            found.map(|(text, origin)| {
+                Token::new(&text).map(|token| Found { token, origin: origin.clone() }).map_err(|error| error.with("origin", origin))
+            })
         };
         let modal = values.first(&["MODAL_TOKEN_ID"]).and_then(|(_, origin)| values.first(&["MODAL_TOKEN_SECRET"]).map(|_| origin));
         Ok(Self {
@@ -126,9 +128,9 @@ impl Values<'_> {
     fn first(&self, names: &[&str]) -> Option<(String, String)> {
         let from_environment = names.iter().find_map(|name| Some((self.variables.get(*name)?.clone(), (*name).to_owned())));
         let from_files = || {
-            self.files.iter().find_map(|(path, values)| {
-                names.iter().find_map(|name| Some((values.get(*name)?.clone(), format!("{name} in {path}"))))
-            })
+            self.files
+                .iter()
+                .find_map(|(path, values)| names.iter().find_map(|name| Some((values.get(*name)?.clone(), format!("{name} in {path}")))))
         };
         from_environment.or_else(from_files)
     }
@@ -183,14 +185,16 @@ fn hf_token_file(variables: &BTreeMap<String, String>) -> Option<(String, String
 
 /// The Modal client's own file, when it holds a token.
 fn modal_file(variables: &BTreeMap<String, String>) -> Option<String> {
-    let path = variables.get("MODAL_CONFIG_PATH").map(PathBuf::from).or_else(|| Some(Path::new(variables.get("HOME")?).join(".modal.toml")))?;
+    let path =
+        variables.get("MODAL_CONFIG_PATH").map(PathBuf::from).or_else(|| Some(Path::new(variables.get("HOME")?).join(".modal.toml")))?;
     std::fs::read_to_string(&path).ok().filter(|text| text.contains("token_id")).map(|_| path.display().to_string())
 }
 
 /// `MODELSCOPE_ENDPOINT`, else `MODELSCOPE_DOMAIN`, of which a bare host means https (facts, modelscope §1.2).
 fn modelscope_endpoint(values: &Values<'_>) -> String {
     let full = |text: String| if text.contains("://") { text } else { format!("https://{text}") };
-    let configured = values.variables.get("MODELSCOPE_ENDPOINT").cloned().or_else(|| values.first(&["MODELSCOPE_DOMAIN"]).map(|(text, _)| text));
+    let configured =
+        values.variables.get("MODELSCOPE_ENDPOINT").cloned().or_else(|| values.first(&["MODELSCOPE_DOMAIN"]).map(|(text, _)| text));
     configured.map_or_else(|| modelscope::ENDPOINT.to_owned(), full).trim().trim_end_matches('/').to_owned()
 }
 

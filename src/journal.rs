@@ -74,11 +74,8 @@ impl Journal {
 
     /// Every migration, the newest first.
     pub fn all(&self) -> Vec<Folder> {
-        let mut ids: Vec<_> = fs::read_dir(self.migrations())
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect();
+        let mut ids: Vec<_> =
+            fs::read_dir(self.migrations()).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         ids.sort_by(|a, b| b.cmp(a));
         ids.iter().filter_map(|id| self.open(id).ok()).collect()
     }
@@ -88,7 +85,13 @@ impl Journal {
         let make = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.home);
         make.map_err(|error| at(error, "make a folder", &self.home))?;
         let path = self.home.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| at(error, "open", &path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| at(error, "open", &path))?;
         file.lock().map_err(|error| at(error, "lock", &path))?;
         Ok(file)
     }

@@ -89,7 +89,8 @@ impl Tokens {
         if let Some(other) = object.keys().find(|key| !matches!(key.as_str(), "hf" | "ms")) {
             return Err(Error::usage("the line with the tokens names something else", shape).with("key-length", other.len()));
         }
-        let token = |key: &str| object.get(key).and_then(|value| value.as_str()).filter(|text| !text.trim().is_empty()).map(Token::new).transpose();
+        let token =
+            |key: &str| object.get(key).and_then(|value| value.as_str()).filter(|text| !text.trim().is_empty()).map(Token::new).transpose();
         Ok(Self { hf: token("hf")?, ms: token("ms")? })
     }
 }

@@ -2,10 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::Wanted;
 use crate::repo::{Platform, RepoType};
-use crate::config::Config;
 
 /// Moves models and datasets between Hugging Face and ModelScope: streamed, nothing on disk, every file proven.
 #[derive(Debug, Parser)]
@@ -96,7 +96,7 @@ pub struct Selecting {
 
 /// Flags of the parts that are not built yet. Each is refused by name.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Unbuilt {
+pub(super) struct Unbuilt {
     /// Fan out to several containers
     #[arg(long, hide = true)]
     parallel: bool,
@@ -217,7 +217,10 @@ impl Selecting {
             .collect();
         let source = match sources.as_slice() {
             [] => {
-                return Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`"));
+                return Err(Error::usage(
+                    "no source is given",
+                    "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`",
+                ));
             }
             [one] => *one,
             [_, second, ..] => {

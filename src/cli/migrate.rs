@@ -46,10 +46,10 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     }
     let consent = consent(config, options, &prepared)?;
     prepared.plan.check(consent)?;
+    let (folder, ran_already) = migration::start(config, &prepared, consent).await?;
     if !options.json {
         say(&render::start(&prepared.plan));
     }
-    let (folder, ran_already) = migration::start(config, &prepared, consent).await?;
     if ran_already {
         say(&format!("it runs already, as {}; following that one", folder.id()));
     }

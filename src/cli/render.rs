@@ -88,7 +88,15 @@ pub(super) fn plan(config: &Config, plan: &TransferPlan) -> String {
     line_of(&mut text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, word(plan.source_visibility)));
     line_of(&mut text, &format!("  at commit  {}", plan.source_commit.as_deref().unwrap_or("none, it is empty")));
     let state = if plan.create { "will be created" } else { "exists" };
-    line_of(&mut text, &format!("destination  {} ({}, {}, {state})", request.destination, request.destination.repo_type, word(plan.destination_visibility)));
+    line_of(
+        &mut text,
+        &format!(
+            "destination  {} ({}, {}, {state})",
+            request.destination,
+            request.destination.repo_type,
+            word(plan.destination_visibility)
+        ),
+    );
     for platform in [request.source.platform, request.destination.platform] {
         if let Some(found) = config.found(platform) {
             line_of(&mut text, &format!("token        {platform}: {}, sent to {}", found.origin, config.endpoints.of(platform)));
@@ -191,7 +199,10 @@ pub(super) fn report(report: &Report) -> String {
         line_of(&mut text, &format!("warning: {warning}"));
     }
     if report.state == State::Verified && report.id != "verify" {
-        line_of(&mut text, "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination");
+        line_of(
+            &mut text,
+            "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
+        );
     }
     text.trim_end().to_owned()
 }

@@ -134,7 +134,8 @@ impl Conductor<'_> {
     async fn attempt(&self) -> Result<()> {
         let Job { request, source_commit, known, consent, .. } = self.job;
         let survey =
-            Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known, Purpose::Migrate).await?;
+            Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known, Purpose::Migrate)
+                .await?;
         let plan = survey.plan()?;
         if !self.tally().has_commits() {
             self.set_head(plan.destination_head.clone());

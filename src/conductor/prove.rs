@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Location, Source};
 use crate::http::Patience;
+use crate::hub::{Location, Source};
 use crate::protocol::{How, ProvenFile};
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, RepoRef};
 use crate::verify::{Verification, verify};
@@ -65,7 +65,12 @@ pub async fn prove<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expec
     Ok(Proof { commit: manifest.commit, verification, proven, unproven })
 }
 
-async fn settled<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expected], after_commit: bool) -> Result<(Manifest, Verification)> {
+async fn settled<D: Source>(
+    destination: &D,
+    repo: &RepoRef,
+    expected: &[Expected],
+    after_commit: bool,
+) -> Result<(Manifest, Verification)> {
     let mut tries = 0;
     loop {
         let info = destination.info(repo, None).await?;
@@ -133,9 +138,7 @@ async fn last_byte<D: Source>(destination: &D, manifest: &Manifest, file: &FileE
     if file.size == 0 {
         return Ok(true);
     }
-    let opened = crate::http::retry(Patience::PATIENT, || {
-        destination.open(manifest, file, file.size - 1..file.size, Location::Fresh)
-    })
-    .await?;
+    let opened =
+        crate::http::retry(Patience::PATIENT, || destination.open(manifest, file, file.size - 1..file.size, Location::Fresh)).await?;
     Ok(opened.total == Some(file.size))
 }

@@ -275,7 +275,10 @@ fn message(plan: &TransferPlan, destination: Visibility, id: &str) -> (String, S
     let title = format!("Migrate from {} with hf2ms", plan.request.source);
     let source = &plan.request.source;
     let revision = plan.source_commit.as_deref().unwrap_or("none");
-    (title, format!("Hf2ms-Source: {} {} {}\nHf2ms-Revision: {revision}\nHf2ms-Migration: {id}", source.platform, source.repo_type, source.id))
+    (
+        title,
+        format!("Hf2ms-Source: {} {} {}\nHf2ms-Revision: {revision}\nHf2ms-Migration: {id}", source.platform, source.repo_type, source.id),
+    )
 }
 
 /// An action for a blob.

@@ -62,7 +62,9 @@ impl Survey {
             let info = source.info(&request.source, request.revision.as_deref()).await?;
             let info = match commit {
                 // the branch has moved on: the commit itself is read
-                Some(commit) if info.commit.as_deref().is_some_and(|head| head != commit) => source.info(&request.source, Some(commit)).await?,
+                Some(commit) if info.commit.as_deref().is_some_and(|head| head != commit) => {
+                    source.info(&request.source, Some(commit)).await?
+                }
                 _ => info,
             };
             let manifest = source.manifest(&info).await?;
@@ -78,8 +80,15 @@ impl Survey {
         let mut manifest = manifest.map_err(|error| error.during("read source"))?;
         let existing = existing.map_err(|error| error.during("read destination"))?;
         apply_known(&mut manifest, known);
-        let mut survey =
-            Self { source: manifest, destination: existing, card: None, selection, compared: 0, learned: Vec::new(), request: request.clone() };
+        let mut survey = Self {
+            source: manifest,
+            destination: existing,
+            card: None,
+            selection,
+            compared: 0,
+            learned: Vec::new(),
+            request: request.clone(),
+        };
         survey.read_card(source, destination, purpose).await?;
         survey.knock(source).await?;
         survey.look_closer(destination).await?;
@@ -116,9 +125,11 @@ impl Survey {
         };
         match self.replaced(plan).iter().find(|there| !same(there)) {
             None => Ok(()),
-            Some(there) => Err(Error::new(ErrorKind::NeedsConfirmation, "a file at the destination was changed since overwriting was confirmed")
-                .with("file", &there.path)
-                .hint_to("look at it, then run the same command again: it plans anew")),
+            Some(there) => {
+                Err(Error::new(ErrorKind::NeedsConfirmation, "a file at the destination was changed since overwriting was confirmed")
+                    .with("file", &there.path)
+                    .hint_to("look at it, then run the same command again: it plans anew"))
+            }
         }
     }
 
@@ -184,10 +195,13 @@ impl Survey {
             card.or(self.source.file(&there.path).map(|file| file.size)) == Some(there.size) && self.selection.takes(&there.path)
         };
         let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default() && there.size <= GIT_FILE_LIMIT);
-        let reads = blind.filter(|there| wanted(there)).map(|there| async { (there.path.clone(), digests_of(destination, &existing.manifest, there).await) });
+        let reads = blind
+            .filter(|there| wanted(there))
+            .map(|there| async { (there.path.clone(), digests_of(destination, &existing.manifest, there).await) });
         let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(READS).collect().await;
         for (path, digests) in found {
-            let there = self.destination.as_mut().and_then(|(_, existing)| existing.manifest.files.iter_mut().find(|file| file.path == path));
+            let there =
+                self.destination.as_mut().and_then(|(_, existing)| existing.manifest.files.iter_mut().find(|file| file.path == path));
             // one that cannot be read stays unknown, and is replaced only when the user says so
             if let (Some(there), Ok(digests)) = (there, digests) {
                 self.compared += there.size;
@@ -203,8 +217,9 @@ impl Survey {
         let Some((_, existing)) = &self.destination else { return Ok(()) };
         let unclear = |file: &&FileEntry| {
             let there = existing.manifest.file(&file.path);
-            there.is_some_and(|there| there.size == file.size && there.digests != Digests::default() && there.digests.same(&file.digests).is_none())
-                && file.size <= COMPARED
+            there.is_some_and(|there| {
+                there.size == file.size && there.digests != Digests::default() && there.digests.same(&file.digests).is_none()
+            }) && file.size <= COMPARED
                 && self.selection.takes(&file.path)
                 && !file.path.is_git_attributes()
                 && !(self.card.is_some() && file.path.as_str() == "README.md")

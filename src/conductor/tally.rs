@@ -5,20 +5,21 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind, ErrorReport};
 use crate::plan::TransferPlan;
 use crate::protocol::{
-    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, SourceReport, State, VerificationReport,
+    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, SourceReport, State,
+    VerificationReport,
 };
 use crate::repo::RepoPath;
 use crate::verify::Verification;
 
 /// The report in the making.
-pub struct Tally {
+pub(super) struct Tally {
     started: Instant,
     report: Report,
 }
 
 impl Tally {
     /// A report that says that nothing happened yet.
-    pub fn new(id: &str, request: &Request, page: String) -> Self {
+    pub(super) fn new(id: &str, request: &Request, page: String) -> Self {
         let report = Report {
             id: id.to_owned(),
             state: State::Running,
@@ -50,7 +51,7 @@ impl Tally {
     }
 
     /// What the plan says. A later plan of the same migration replaces it, but what moved stays counted.
-    pub fn planned(&mut self, plan: &TransferPlan) {
+    pub(super) fn planned(&mut self, plan: &TransferPlan) {
         self.report.source.revision.clone_from(&plan.source_commit);
         self.report.files.total = plan.totals.files;
         self.report.files.left_out = plan.totals.left_out;
@@ -61,17 +62,17 @@ impl Tally {
     }
 
     /// The destination did not exist and was created.
-    pub fn created(&mut self) {
+    pub(super) fn created(&mut self) {
         self.report.destination.created = true;
     }
 
     /// Bytes were read only to compare.
-    pub fn compared(&mut self, bytes: u64) {
+    pub(super) fn compared(&mut self, bytes: u64) {
         self.report.bytes.compared += bytes;
     }
 
     /// A file will be committed from what was sent, or by reference.
-    pub fn file(&mut self, size: u64, reused: bool) {
+    pub(super) fn file(&mut self, size: u64, reused: bool) {
         if reused {
             self.report.files.reused += 1;
             self.report.bytes.reused += size;
@@ -81,29 +82,29 @@ impl Tally {
     }
 
     /// A re-plan starts to count files again.
-    pub fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.report.files.copied = 0;
         self.report.files.reused = 0;
         self.report.bytes.reused = 0;
     }
 
     /// A commit was made.
-    pub fn committed(&mut self, commit: &str) {
+    pub(super) fn committed(&mut self, commit: &str) {
         self.report.destination.revision = Some(commit.to_owned());
     }
 
     /// Whether a commit was made.
-    pub fn has_commits(&self) -> bool {
+    pub(super) fn has_commits(&self) -> bool {
         self.report.destination.revision.is_some()
     }
 
     /// Bytes sent to the destination.
-    pub fn moved(&mut self, bytes: u64) {
+    pub(super) fn moved(&mut self, bytes: u64) {
         self.report.bytes.moved = bytes;
     }
 
     /// What was found at the destination: `proven` of what is expected, and what is wrong with the rest.
-    pub fn verified(&mut self, revision: Option<&str>, verification: &Verification, proven: &[ProvenFile], unproven: &[RepoPath]) {
+    pub(super) fn verified(&mut self, revision: Option<&str>, verification: &Verification, proven: &[ProvenFile], unproven: &[RepoPath]) {
         let first = |paths: &[RepoPath]| paths.iter().take(LIST_LIMIT).cloned().collect();
         self.report.destination.revision = revision.map(str::to_owned);
         let mut report = VerificationReport {
@@ -134,7 +135,11 @@ impl Tally {
     }
 
     /// It ended with an error.
-    pub fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, error: &Error) {
+        if !self.has_commits() {
+            // what was sent is sent, but nothing of it is a file of the repository
+            self.again();
+        }
         self.report.state = match error.kind() {
             ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => State::Refused,
             ErrorKind::Cancelled => State::Cancelled,
@@ -145,7 +150,7 @@ impl Tally {
     }
 
     /// The report as it stands.
-    pub fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         let mut report = self.report.clone();
         report.seconds = (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         report.resources = resources();

@@ -47,8 +47,7 @@ impl Conductor<'_> {
         let terms = Terms::new(plan, info.visibility, self.job.consent, &self.job.id, replaces);
         let (events, committing) = (self.events.clone(), self.committing.clone());
         let publisher = Publisher::new(worker.clone(), self.destination.clone(), info, terms, events, committing);
-        let mut transfer =
-            Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new() };
+        let mut transfer = Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new() };
         let outcome = transfer.run(plan).await;
         let commits = transfer.publisher.commits();
         for commit in commits {
@@ -183,7 +182,8 @@ impl Transfer<'_> {
     /// Reads these files, several at a time; the card comes as the destination takes it. Both digests are known from here on.
     async fn contents(&self, items: Vec<Item>) -> Result<Vec<(FileEntry, Bytes)>> {
         let card = self.survey.card.as_ref();
-        let at_hand = |item: &Item| card.filter(|_| item.file.path.as_str() == "README.md").map(|card| Bytes::copy_from_slice(card.wanted()));
+        let at_hand =
+            |item: &Item| card.filter(|_| item.file.path.as_str() == "README.md").map(|card| Bytes::copy_from_slice(card.wanted()));
         let (ready, read): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| at_hand(item).is_some() || item.file.size == 0);
         let files: Vec<_> = read.into_iter().map(|item| item.file).collect();
         let contents = self.worker.read_all(&files).await?;
@@ -202,9 +202,8 @@ impl Transfer<'_> {
     /// Where the source lists no digest at all, only a second read can tell that the first one was right.
     async fn read_again(&self, files: &[FileEntry], contents: &[Bytes]) -> Result<()> {
         let blind = files.iter().zip(contents).filter(|(file, _)| file.digests == Digests::default());
-        let (again, first): (Vec<_>, Vec<_>) = blind
-            .map(|(file, content)| (FileEntry { digests: Digests::of(content), ..file.clone() }, content.len() as u64))
-            .unzip();
+        let (again, first): (Vec<_>, Vec<_>) =
+            blind.map(|(file, content)| (FileEntry { digests: Digests::of(content), ..file.clone() }, content.len() as u64)).unzip();
         // checked against the digests of the first read
         self.worker.read_all(&again).await?;
         self.conductor.tally().compared(first.iter().sum());
@@ -221,7 +220,12 @@ impl Transfer<'_> {
 }
 
 /// Notes a blob that is at the destination now.
-fn land(conductor: &Conductor<'_>, there: &mut HashMap<Sha256, (bool, Digests)>, learned: &mut HashMap<RepoPath, Expected>, carried: Carried) {
+fn land(
+    conductor: &Conductor<'_>,
+    there: &mut HashMap<Sha256, (bool, Digests)>,
+    learned: &mut HashMap<RepoPath, Expected>,
+    carried: Carried,
+) {
     let Carried { file, digests, reused } = carried;
     if let Some(sha256) = file.digests.sha256 {
         there.insert(sha256, (reused, file.digests.or(digests)));

@@ -50,10 +50,13 @@ impl Payload {
         let bytes = match self {
             Self::Empty | Self::Form(_) => 0,
             Self::Bytes(bytes, _) => bytes.len(),
-            Self::Pieces(pieces, _) => pieces.iter().map(|piece| match piece {
-                Piece::Plain(bytes) => bytes.len(),
-                Piece::Base64(bytes) => bytes.len() / 3 * 4,
-            }).sum(),
+            Self::Pieces(pieces, _) => pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Plain(bytes) => bytes.len(),
+                    Piece::Base64(bytes) => bytes.len() / 3 * 4,
+                })
+                .sum(),
         };
         Duration::from_secs(bytes as u64 >> 18)
     }

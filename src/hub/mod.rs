@@ -225,7 +225,8 @@ pub trait Destination: Source {
 fn endpoint(text: &str) -> Result<(Url, bool)> {
     let hint = "use an address like https://huggingface.co or https://modelscope.cn; http:// is accepted on loopback only";
     let refuse = |why: &'static str| Error::usage(why, hint);
-    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse("the endpoint is not a URL").with("got", text).because(error))?;
+    let url =
+        Url::parse(text.trim_end_matches('/')).map_err(|error| refuse("the endpoint is not a URL").with("got", text).because(error))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -244,7 +245,9 @@ fn endpoint(text: &str) -> Result<(Url, bool)> {
 /// A refused download: who may see a gated repository may not yet read its files, and only its page lets them in.
 fn at_the_gate(error: Error, page: &str) -> Error {
     match error.kind() {
-        ErrorKind::Forbidden => error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again")),
+        ErrorKind::Forbidden => {
+            error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again"))
+        }
         _ => error,
     }
 }
@@ -292,7 +295,6 @@ impl Hub {
         each!(self, hub => hub.page(repo))
     }
 }
-
 
 impl Source for Hub {
     async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {

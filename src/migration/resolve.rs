@@ -32,7 +32,7 @@ pub(super) async fn resolve(config: &Config, wanted: &Wanted, purpose: Purpose) 
     let address = Address::parse(&wanted.source, &config.hosts())?;
     let from = direction(&address, wanted.to)?;
     let id = match &wanted.dest {
-        Some(dest) => destination_id(dest, from.other())?,
+        Some(dest) => destination_id(dest, from.other(), &config.hosts())?,
         None => address.id.clone(),
     };
     let revision = revision(&address, wanted.revision.as_deref())?;
@@ -82,8 +82,8 @@ fn direction(address: &Address, to: Option<Platform>) -> Result<Platform> {
 }
 
 /// `--dest` names the other hub or none.
-fn destination_id(dest: &str, to: Platform) -> Result<RepoId> {
-    let address = Address::parse(dest, &[]).map_err(|error| error.with("--dest", format!("`{dest}`")))?;
+fn destination_id(dest: &str, to: Platform, hosts: &[(String, Platform)]) -> Result<RepoId> {
+    let address = Address::parse(dest, hosts).map_err(|error| error.with("--dest", format!("`{dest}`")))?;
     if address.platform.is_some_and(|platform| platform != to) {
         let hint = format!("the destination is on {}: write `{to}:{1}`, or `{1}` alone", to.title(), address.id);
         return Err(Error::usage("--dest names the hub that is read", hint));
@@ -122,8 +122,11 @@ async fn detect(source: &Hub, platform: Platform, id: &RepoId, named: Option<Rep
         None => {
             let (model, dataset) = tokio::join!(exists(RepoType::Model), exists(RepoType::Dataset));
             match (model?, dataset?) {
-                (Ok(()), Ok(())) => Err(Error::usage("both a model and a dataset have this name", "say which one with --repo-type model or --repo-type dataset")
-                    .with("source", format!("{platform}:{id}"))),
+                (Ok(()), Ok(())) => Err(Error::usage(
+                    "both a model and a dataset have this name",
+                    "say which one with --repo-type model or --repo-type dataset",
+                )
+                .with("source", format!("{platform}:{id}"))),
                 (Ok(()), Err(_)) => Ok((RepoType::Model, RepoType::Model)),
                 (Err(_), Ok(())) => Ok((RepoType::Dataset, RepoType::Dataset)),
                 (Err(_), Err(_)) if spaces && exists(RepoType::Space).await?.is_ok() => Err(is_space(id)),

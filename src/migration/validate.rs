@@ -117,7 +117,8 @@ fn hosts(config: &Config, platform: Platform) -> Vec<String> {
 
 /// Modal is not used yet, so its token is not sent anywhere.
 fn modal(config: &Config) -> PlatformCheck {
-    let error = Error::new(ErrorKind::Unauthorized, "no Modal token is set").hint_to("not needed: this version carries on this machine (--runner local)");
+    let error = Error::new(ErrorKind::Unauthorized, "no Modal token is set")
+        .hint_to("not needed: this version carries on this machine (--runner local)");
     PlatformCheck {
         platform: "modal".to_owned(),
         present: config.modal.is_some(),

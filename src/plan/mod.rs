@@ -176,11 +176,8 @@ impl TransferPlan {
         let Inputs { request, source, destination, card, warnings } = inputs;
         let existing = destination.map(|existing| &existing.manifest);
         let mut changes = Vec::new();
-        let items: Vec<Item> = source
-            .files
-            .iter()
-            .map(|file| decide::decide(file, existing, *card, selection, request.destination.platform))
-            .collect();
+        let items: Vec<Item> =
+            source.files.iter().map(|file| decide::decide(file, existing, *card, selection, request.destination.platform)).collect();
         if items.iter().any(|item| item.decision == Decision::LeftOut(LeftOut::HubOwned)) {
             changes.push(".gitattributes: not copied, each hub keeps its own".to_owned());
         }

@@ -92,7 +92,9 @@ fn decoded(segment: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<(Option<Platform>, Option<RepoType>, String, Option<String>)> {
+    type Parsed = (Option<Platform>, Option<RepoType>, String, Option<String>);
+
+    fn parse(text: &str) -> Result<Parsed> {
         let address = Address::parse(text, &[("127.0.0.1:9".to_owned(), Platform::ModelScope)])?;
         Ok((address.platform, address.repo_type, address.id.to_string(), address.revision))
     }
@@ -110,13 +112,23 @@ mod tests {
             parse("https://huggingface.co/datasets/alice/bert/tree/refs%2Fpr%2F1").unwrap(),
             (Some(HuggingFace), Some(RepoType::Dataset), name(), some("refs/pr/1"))
         );
-        assert_eq!(parse("https://www.modelscope.cn/models/alice/bert/files").unwrap(), (Some(ModelScope), Some(RepoType::Model), name(), None));
+        assert_eq!(
+            parse("https://www.modelscope.cn/models/alice/bert/files").unwrap(),
+            (Some(ModelScope), Some(RepoType::Model), name(), None)
+        );
         assert_eq!(parse("http://127.0.0.1:9/datasets/alice/bert").unwrap().1, Some(RepoType::Dataset));
     }
 
     #[test]
     fn what_is_no_address_is_named() {
-        for text in ["bert", "gh:alice/bert", "https://example.com/alice/bert", "https://huggingface.co/alice", "hf:alice/bert@", "https://u:p@huggingface.co/a/b"] {
+        for text in [
+            "bert",
+            "gh:alice/bert",
+            "https://example.com/alice/bert",
+            "https://huggingface.co/alice",
+            "hf:alice/bert@",
+            "https://u:p@huggingface.co/a/b",
+        ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), crate::error::ErrorKind::Usage, "{text}: {error}");
         }

@@ -154,10 +154,7 @@ impl Hasher {
 
     /// The digests of everything taken.
     pub fn finish(self) -> Digests {
-        Digests {
-            sha256: Some(Sha256(self.sha256.finalize().into())),
-            git_sha1: self.git_sha1.map(|hash| GitSha1(hash.finalize().into())),
-        }
+        Digests { sha256: Some(Sha256(self.sha256.finalize().into())), git_sha1: self.git_sha1.map(|hash| GitSha1(hash.finalize().into())) }
     }
 }
 

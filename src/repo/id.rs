@@ -44,9 +44,7 @@ impl FromStr for RepoId {
 
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once('/') {
-            Some((namespace, name)) if is_part(namespace) && is_part(name) => {
-                Ok(Self { namespace: namespace.into(), name: name.into() })
-            }
+            Some((namespace, name)) if is_part(namespace) && is_part(name) => Ok(Self { namespace: namespace.into(), name: name.into() }),
             _ => Err(Error::usage(
                 "expected `namespace/name`",
                 "both parts are letters, digits, `.`, `_` and `-`, at most 96 of them; give the full name, like `alice/bert`",

@@ -14,8 +14,7 @@ use crate::protocol::Job;
 use crate::secret::Tokens;
 
 /// What the child may know of the environment: how to reach the network, nothing else.
-const PASSED: [&str; 8] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+const PASSED: [&str; 8] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
 
 /// The local runner.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use super::parts::{Part, PartBuffer, Step};
 use super::{Flight, Reader, Worker};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::hub::{Destination, Source};
 use crate::http::{Request, UploadSender, upload_body};
+use crate::hub::{Destination, Source};
 use crate::repo::{Digests, FileEntry, Hasher};
 
 /// A single PUT keeps this much back until the digest of the whole file is known to be right.

@@ -14,13 +14,13 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-pub use meter::{Flight, Meter};
 pub use carry::check;
+pub use meter::{Flight, Meter};
 pub use reader::Reader;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::hub::{Blob, Destination, RepoInfo, Source, Ticket, Upload};
 use crate::http::{Backoff, Patience, UploadBody, retry};
+use crate::hub::{Blob, Destination, RepoInfo, Source, Ticket, Upload};
 use crate::protocol::Limits;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Hasher, Manifest};
 
@@ -169,7 +169,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             };
             let flight = Arc::new(self.meter.takes_off(&file.path, file.size));
             let tried = match &ticket.upload {
-                Upload::Single(request) => self.carry_whole(&file, request, &flight, &mut hashed).await.map(|digests| (digests, Vec::new())),
+                Upload::Single(request) => {
+                    self.carry_whole(&file, request, &flight, &mut hashed).await.map(|digests| (digests, Vec::new()))
+                }
                 Upload::Multipart { part_size, parts, .. } => self.carry_parts(&file, *part_size, parts, &flight).await,
             };
             let ended = match tried {

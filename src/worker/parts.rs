@@ -11,8 +11,8 @@ use super::carry::{early, together};
 use super::slabs::Slabs;
 use super::{Flight, Reader, Worker, no_tag};
 use crate::error::{ErrorKind, Result, Retry};
-use crate::hub::{Destination, Source};
 use crate::http::{Backoff, Patience, Request, upload_body};
+use crate::hub::{Destination, Source};
 use crate::repo::FileEntry;
 
 /// How far a part without memory of its own may be ahead of the hash.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::hub::{Location, Opened, Source};
 use crate::http::{Backoff, IDLE_TIMEOUT, Patience, transport};
+use crate::hub::{Location, Opened, Source};
 use crate::repo::{FileEntry, Manifest};
 
 /// Reads a range of a file, chunk by chunk. When the connection breaks it asks the hub for the rest against the same validator; a

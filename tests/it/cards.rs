@@ -59,11 +59,7 @@ fn a_licence_that_both_hubs_know_stays() {
 #[test]
 fn a_licence_that_hugging_face_does_not_know_keeps_its_name() {
     becomes("unknown", "license: Acme Model License v7", "license: other\r\nlicense_name: acme-model-license-v7");
-    becomes(
-        "unknown_named",
-        "license: Acme Model License v7\r\nlicense_name: acme",
-        "license: other\r\nlicense_name: acme",
-    );
+    becomes("unknown_named", "license: Acme Model License v7\r\nlicense_name: acme", "license: other\r\nlicense_name: acme");
 }
 
 #[test]
@@ -157,7 +153,11 @@ fn a_card_goes_to_modelscope_as_it_is() {
 fn a_new_modelscope_repository_gets_the_licence_of_the_card() {
     for (stated, expected) in [("license: apache-2.0\n", "Apache-2.0"), ("license: llama3.1\n", "Other"), ("", "Other")] {
         let world = World::start();
-        world.hf.repo(RepoKind::Model, "alice/bert").file("README.md", format!("---\n{stated}tags:\n- x\n---\n").into_bytes()).commit("all");
+        world
+            .hf
+            .repo(RepoKind::Model, "alice/bert")
+            .file("README.md", format!("---\n{stated}tags:\n- x\n---\n").into_bytes())
+            .commit("all");
         world.run(&["migrate", "hf:alice/bert"]).exits(0);
         let licence = world.ms.repo(modelscope::RepoKind::Model, "alice/bert").license_id();
         assert!(licence.eq_ignore_ascii_case(expected), "{stated}: {licence}");

@@ -313,7 +313,9 @@ fn many_misfortunes_at_once_are_survived() {
     for way in [Way::HfToMs, Way::MsToHf] {
         let trip = Trip::stocked(way);
         trip.source().file("more.bin", bytes(51, 700 * KIB)).file("model-00003.safetensors", generated(52, 17 * MIB)).commit();
-        for (skip, fault) in [Fault::ResetDownload(MIB), Fault::FlipByte(9), Fault::ExpireUrl, Fault::HtmlError(503)].into_iter().enumerate() {
+        for (skip, fault) in
+            [Fault::ResetDownload(MIB), Fault::FlipByte(9), Fault::ExpireUrl, Fault::HtmlError(503)].into_iter().enumerate()
+        {
             trip.source_fault(Rule::route(way.large(), fault).skip(2 * skip as u64));
         }
         trip.destination_fault(Rule::route(way.put(), Fault::status(500)).skip(1));

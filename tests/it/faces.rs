@@ -228,7 +228,10 @@ fn a_plan_of_many_files_is_short_for_people_and_whole_for_programs() {
 fn globs_select_what_goes() {
     let (world, source) = with_model();
     source.file("onnx/model.onnx", bytes(2, 200 * KIB)).file("onnx/config.json", "[]").commit("more");
-    let report = world.run(&["migrate", "hf:alice/bert", "--include", "*.json", "--include", "onnx/", "--exclude", "*.onnx", "--json"]).exits(0).json();
+    let report = world
+        .run(&["migrate", "hf:alice/bert", "--include", "*.json", "--include", "onnx/", "--exclude", "*.onnx", "--json"])
+        .exits(0)
+        .json();
     assert_eq!((&report["files"]["total"], &report["files"]["left_out"]), (&2.into(), &4.into()));
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/bert").files();
     let paths: BTreeSet<_> = copy.keys().map(String::as_str).collect();

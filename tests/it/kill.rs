@@ -8,7 +8,7 @@ use serde_json::Value;
 use standins::rig::CommitMoment;
 
 use crate::trip::{Repo, STOCK, Trip, Way, both_ways, stock};
-use crate::world::{Outcome, World, carrier_in, generated, MIB};
+use crate::world::{MIB, Outcome, World, carrier_in, generated};
 
 /// What [`plenty`] sends: every content once.
 const PLENTY: u64 = STOCK + 7 * MIB + 5 * MIB + 9;

@@ -67,7 +67,8 @@ fn nobody_writes_a_file_and_no_other_process_runs(from: &str) {
     let trace = std::fs::read_to_string(trace).unwrap();
     let started = trace.lines().filter(|line| line.contains("execve(")).count();
     assert_eq!(started, 1, "one process: {trace}");
-    let writes = |line: &&str| ["O_WRONLY", "O_RDWR", "O_CREAT", "creat(", "truncate(", "memfd_create("].iter().any(|word| line.contains(word));
+    let writes =
+        |line: &&str| ["O_WRONLY", "O_RDWR", "O_CREAT", "creat(", "truncate(", "memfd_create("].iter().any(|word| line.contains(word));
     let written: Vec<_> = trace.lines().filter(writes).collect();
     assert!(written.is_empty(), "{written:?}");
 }

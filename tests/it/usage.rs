@@ -84,7 +84,10 @@ fn a_command_without_source_says_how_to_name_one() {
 #[test]
 fn a_source_and_a_destination_on_the_same_hub_are_refused() {
     insta::assert_snapshot!("prefix_and_to_agree", refused_unasked(&["migrate", "hf:alice/bert", "--to", "hf"]));
-    insta::assert_snapshot!("page_and_to_agree", refused_unasked(&["plan", "https://www.modelscope.cn/models/alice/bert", "--to", "modelscope"]));
+    insta::assert_snapshot!(
+        "page_and_to_agree",
+        refused_unasked(&["plan", "https://www.modelscope.cn/models/alice/bert", "--to", "modelscope"])
+    );
     insta::assert_snapshot!("dest_names_the_hub_read", refused_unasked(&["migrate", "hf:alice/bert", "--dest", "hf:alice/copy"]));
 }
 

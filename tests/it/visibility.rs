@@ -107,11 +107,8 @@ fn a_private_source_is_not_put_into_a_public_destination() {
 #[test]
 fn what_is_not_public_is_not_put_into_a_public_destination_the_other_way() {
     type Close = fn(&modelscope::RepoHandle);
-    let closed: [(&str, Close); 3] = [
-        ("private", |source| _ = source.private()),
-        ("internal", |source| _ = source.internal()),
-        ("gated", |source| _ = source.gated()),
-    ];
+    let closed: [(&str, Close); 3] =
+        [("private", |source| _ = source.private()), ("internal", |source| _ = source.internal()), ("gated", |source| _ = source.gated())];
     for (name, close) in closed {
         let world = World::start();
         close(&fill_ms(&world));
@@ -160,7 +157,10 @@ fn a_hub_that_makes_it_public_against_the_request_gets_no_byte() {
     fill_hf(&world).private();
     world.ms.behaviour(|behaviour| behaviour.ignores_visibility = true);
     insta::assert_snapshot!("ignored_ms", world.run(&["migrate", "hf:alice/unborn-product"]).exits(3).shown(&world));
-    assert_eq!((world.ms.journal().bytes_uploaded(), world.ms.journal().requests("commit"), world.ms.journal().requests("batch")), (0, 0, 0));
+    assert_eq!(
+        (world.ms.journal().bytes_uploaded(), world.ms.journal().requests("commit"), world.ms.journal().requests("batch")),
+        (0, 0, 0)
+    );
     // the user is still in doubt: again, and nothing again
     world.run(&["migrate", "hf:alice/unborn-product", "--yes"]).exits(3);
     assert_eq!(world.ms.journal().bytes_uploaded(), 0);
@@ -172,7 +172,10 @@ fn a_hub_that_makes_it_public_against_the_request_gets_no_byte() {
     assert_eq!((&outcome["state"], &outcome["destination"]["created"]), (&"refused".into(), &true.into()));
     insta::assert_snapshot!("ignored_hf", world.scrub(outcome["error"]["message"].as_str().unwrap()));
     let journal = world.hf.journal();
-    assert_eq!((journal.bytes_uploaded(), journal.requests("commit"), journal.requests("preupload"), journal.requests("lfs.batch")), (0, 0, 0, 0));
+    assert_eq!(
+        (journal.bytes_uploaded(), journal.requests("commit"), journal.requests("preupload"), journal.requests("lfs.batch")),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]

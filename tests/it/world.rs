@@ -25,7 +25,6 @@ pub struct World {
     pub ms: ModelScope,
     pub home: PathBuf,
     pub variables: BTreeMap<String, String>,
-    strict: bool,
 }
 
 impl World {
@@ -48,7 +47,7 @@ impl World {
             ("HOME", home.display().to_string()),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { hf, ms, home, variables, strict: true }
+        Self { hf, ms, home, variables }
     }
 
     /// Sets a variable of the commands that follow.
@@ -59,12 +58,6 @@ impl World {
     /// Unsets a variable of the commands that follow.
     pub fn unset(&mut self, name: &str) {
         self.variables.remove(name);
-    }
-
-    /// For a test in which an official client takes part: rules that only hf2ms keeps are not counted.
-    pub fn with_official_clients(&mut self) {
-        self.hf.strict().set_lenient_peers(true);
-        self.ms.strict().set_lenient_peers(true);
     }
 
     /// The binary, ready to start in the home folder with nothing of the environment but [`World::variables`].
@@ -129,11 +122,6 @@ impl World {
         self.ms.strict().assert_clean();
     }
 
-    /// For a test that breaks rules on purpose.
-    pub fn forgive(&mut self) {
-        self.strict = false;
-    }
-
     /// Removes the state folder, as if it was another machine.
     pub fn forget_state(&self) {
         let _absent = std::fs::remove_dir_all(self.home.join("state"));
@@ -167,7 +155,7 @@ impl Drop for World {
             let _gone = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         let _gone = std::fs::remove_dir_all(&self.home);
-        if self.strict && !std::thread::panicking() {
+        if !std::thread::panicking() {
             self.assert_clean();
         }
     }
@@ -234,7 +222,7 @@ fn scrub_words(text: &str) -> String {
     };
     let mut scrubbed = String::new();
     let mut word = String::new();
-    let mut flush = |word: &mut String, scrubbed: &mut String| {
+    let flush = |word: &mut String, scrubbed: &mut String| {
         scrubbed.push_str(name_of(word).unwrap_or(word));
         word.clear();
     };
@@ -262,7 +250,8 @@ fn scrub_time(line: &str) -> String {
 fn without_progress(text: &str) -> String {
     let is_progress = |line: &&str| {
         let mut words = line.split_whitespace();
-        words.next().is_some_and(|word| word.contains('/') && word.split('/').all(|part| part.parse::<u64>().is_ok())) && words.next() == Some("files")
+        words.next().is_some_and(|word| word.contains('/') && word.split('/').all(|part| part.parse::<u64>().is_ok()))
+            && words.next() == Some("files")
     };
     text.lines().filter(|line| !is_progress(line)).collect::<Vec<_>>().join("\n")
 }

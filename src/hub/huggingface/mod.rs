@@ -10,7 +10,9 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
+use super::{
+    Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint,
+};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
@@ -114,7 +116,10 @@ impl Source for HuggingFace {
                     .http
                     .call(request, Patience::PATIENT, |answer| {
                         let answer = judge(answer)?;
-                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, answer.header(LINK).map(wire::next_link).transpose()?.flatten().map(str::to_owned)))
+                        Ok((
+                            answer.json::<Vec<wire::TreeEntry>>()?,
+                            answer.header(LINK).map(wire::next_link).transpose()?.flatten().map(str::to_owned),
+                        ))
                     })
                     .await
                     .map_err(|error| error.with("repo", repo))?;
@@ -222,7 +227,10 @@ impl Destination for HuggingFace {
                 ErrorKind::InvalidInput => (ErrorKind::Unavailable, Retry::Later(None)),
                 _ => (kind, retry),
             };
-            return Err(Error::new(kind, "the storage refused").with("status", answer.status.as_u16()).retry(retry).with("url", &request.url));
+            return Err(Error::new(kind, "the storage refused")
+                .with("status", answer.status.as_u16())
+                .retry(retry)
+                .with("url", &request.url));
         }
         Ok(answer.header(reqwest::header::ETAG).map(str::to_owned))
     }

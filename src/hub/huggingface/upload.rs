@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::wire::judge;
 use super::{HuggingFace, api, prefixed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload};
 use crate::http::{Patience, Payload, Piece, Request};
+use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload};
 use crate::repo::{RepoRef, Visibility};
 
 const LFS_MEDIA: &str = "application/vnd.git-lfs+json";
@@ -103,7 +103,8 @@ impl HuggingFace {
         samples
             .iter()
             .map(|sample| {
-                let refuse = |message: &'static str| Err(Error::new(ErrorKind::Protocol, message).during("preupload").with("path", &sample.path));
+                let refuse =
+                    |message: &'static str| Err(Error::new(ErrorKind::Protocol, message).during("preupload").with("path", &sample.path));
                 match modes.get(sample.path.as_str()) {
                     None => refuse("the hub did not say how it wants a file"),
                     Some(file) if file.should_ignore => refuse("the hub would ignore a file"),

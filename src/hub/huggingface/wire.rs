@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::hub::Account;
 use crate::http::{Answer, classify, retry_after};
+use crate::hub::Account;
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -59,7 +59,9 @@ impl TreeEntry {
         match self.kind.as_str() {
             "file" => {}
             "directory" => return Ok(None),
-            other => return Err(odd("the listing holds something that is neither file nor folder").with("path", &self.path).with("kind", other)),
+            other => {
+                return Err(odd("the listing holds something that is neither file nor folder").with("path", &self.path).with("kind", other));
+            }
         }
         let path = RepoPath::new(self.path)?;
         let listed = self.size.ok_or_else(|| odd("the listing gives a file without its size").with("path", &path));
@@ -188,8 +190,9 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         // a caller without token gets 401 "Invalid username or password" for what is not there (facts, huggingface §2 "Errors")
         (401, "") | (_, "RepoNotFound") => Error::new(ErrorKind::NotFound, "no such repository, or it is hidden from this token")
             .hint_to("check name and type; for a private repository set HF_TOKEN to a token that may read it"),
-        (404, "RevisionNotFound") => Error::new(ErrorKind::NotFound, "no such revision")
-            .hint_to("name a branch, a tag or a commit that the repository has"),
+        (404, "RevisionNotFound") => {
+            Error::new(ErrorKind::NotFound, "no such revision").hint_to("name a branch, a tag or a commit that the repository has")
+        }
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run again"),

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::wire::{Commits, ListEntry, Listing, judge};
 use super::{ModelScope, api};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::RepoInfo;
 use crate::http::Patience;
+use crate::hub::RepoInfo;
 use crate::repo::{Manifest, RepoRef, RepoType, encode};
 
 /// A model listing of this length may be cut, and nothing marks it.
@@ -59,7 +59,8 @@ impl ModelScope {
             Err(error) => return Err(error.with("repo", &info.repo)),
         };
         let newest = entries.iter().max_by_key(|entry| entry.committed_date).and_then(|entry| entry.revision.clone());
-        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry, info.first_commit.as_deref())).collect::<Result<Vec<_>>>()?;
+        let mut files =
+            entries.into_iter().map(|entry| entry.into_file(by_entry, info.first_commit.as_deref())).collect::<Result<Vec<_>>>()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Manifest {
             repo: info.repo.clone(),
@@ -151,11 +152,7 @@ impl ModelScope {
         let mut entries: Vec<ListEntry> = Vec::new();
         let mut first_length = None;
         for number in 1..=MOST_PAGES {
-            let path = format!(
-                "{}/repo/tree?Revision={}&Recursive=True&PageNumber={number}&PageSize={PAGE}",
-                api(repo),
-                encode(revision)
-            );
+            let path = format!("{}/repo/tree?Revision={}&Recursive=True&PageNumber={number}&PageSize={PAGE}", api(repo), encode(revision));
             let page = self.page_of(repo, &path, number).await?;
             // the site may give shorter pages than asked for: the first one shows how long they are, and whether a short first one is
             // the last the second tells

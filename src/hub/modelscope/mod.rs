@@ -11,7 +11,10 @@ use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
 use super::lfs::{self, Found, Locations};
-use super::{Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint};
+use super::{
+    Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate,
+    endpoint,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Patience, Request, UploadBody, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};

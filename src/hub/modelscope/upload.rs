@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::wire::judge;
 use super::{ModelScope, SafeUrl};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, quoted};
 use crate::http::{Patience, Payload, Piece, Request};
+use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, quoted};
 use crate::repo::{GIT_FILE_LIMIT, RepoPath, RepoRef, RepoType, Visibility};
 
 /// Always inline, at any depth, because the site reads them and would see a pointer otherwise (facts, modelscope §3.2).
@@ -101,9 +101,10 @@ impl ModelScope {
             Ok(Account { name, .. }) if name == repo.id.namespace() => {
                 error.hint_instead(format!("it is a token of {name} without write permission: set MODELSCOPE_API_TOKEN to one that has it"))
             }
-            Ok(Account { name, .. }) => {
-                error.hint_instead(format!("it is a token of {name}: choose a namespace it may write to, as with --dest {name}/{}", repo.id.name()))
-            }
+            Ok(Account { name, .. }) => error.hint_instead(format!(
+                "it is a token of {name}: choose a namespace it may write to, as with --dest {name}/{}",
+                repo.id.name()
+            )),
             Err(_) => error,
         }
     }
@@ -125,7 +126,9 @@ impl ModelScope {
             })
             .collect::<Result<Vec<_>>>()?;
         match wanted.into_keys().next() {
-            Some(oid) => Err(Error::new(ErrorKind::Protocol, "the batch answer names a blob that was not asked for").with("oid", quoted(&oid))),
+            Some(oid) => {
+                Err(Error::new(ErrorKind::Protocol, "the batch answer names a blob that was not asked for").with("oid", quoted(&oid)))
+            }
             None => Ok(tickets),
         }
     }
@@ -162,7 +165,9 @@ impl ModelScope {
     pub(super) async fn commit_once(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
         match self.send_commit(info, commit, "create").await {
             // older servers want another word for a path that exists [?] (facts, modelscope §3.4)
-            Err(error) if error.kind() == ErrorKind::Conflict && !commit.replaces.is_empty() => self.send_commit(info, commit, "update").await,
+            Err(error) if error.kind() == ErrorKind::Conflict && !commit.replaces.is_empty() => {
+                self.send_commit(info, commit, "update").await
+            }
             outcome => outcome,
         }
         .map_err(|error| error.during("commit").with("repo", &info.repo))
@@ -173,7 +178,8 @@ impl ModelScope {
         struct Committed {
             oid: Option<String>,
         }
-        let path = format!("/api/v1/repos/{}/{}/commit/{}", info.repo.repo_type.plural(), info.repo.id, crate::repo::encode(&info.revision));
+        let path =
+            format!("/api/v1/repos/{}/{}/commit/{}", info.repo.repo_type.plural(), info.repo.id, crate::repo::encode(&info.revision));
         let pieces = body(commit, replace_with);
         let request = self.request(Method::POST, self.url(&path)?)?.payload(Payload::Pieces(pieces, "application/json"));
         let committed: Committed = self.http.call(request, Patience::ONCE, judge).await?;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::hub::quoted;
 use crate::http::{Answer, classify, retry_after};
+use crate::hub::quoted;
 use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 
 /// `GET /api/v1/{type}s/{repo}`
@@ -99,7 +99,8 @@ impl ListEntry {
     /// What a fresh repository holds is the hub's own as long as the first commit is the one that last touched it.
     pub(super) fn into_file(self, pin_entry: bool, first_commit: Option<&str>) -> Result<FileEntry> {
         let path = RepoPath::new(self.path)?;
-        let size = self.size.ok_or_else(|| Error::new(ErrorKind::Protocol, "the listing gives a file without its size").with("path", &path))?;
+        let size =
+            self.size.ok_or_else(|| Error::new(ErrorKind::Protocol, "the listing gives a file without its size").with("path", &path))?;
         Ok(FileEntry {
             size,
             digests: Digests { sha256: self.sha256.and_then(|text| text.parse().ok()), git_sha1: None },
@@ -149,12 +150,13 @@ fn envelope(answer: &Answer) -> Option<Envelope> {
 /// Checks status, then success, then code, and gives the data. A 200 may be a failure.
 pub(super) fn judge<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
     match envelope(answer) {
-        Some(envelope) if answer.status.is_success() && envelope.good => serde_json::from_value(envelope.data).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the answer's data is not what the service documents").because(error)
-        }),
+        Some(envelope) if answer.status.is_success() && envelope.good => serde_json::from_value(envelope.data)
+            .map_err(|error| Error::new(ErrorKind::Protocol, "the answer's data is not what the service documents").because(error)),
         Some(envelope) => Err(refusal(answer, &envelope)),
         None if answer.status.is_success() => Err(Error::new(ErrorKind::Protocol, "the answer has no envelope").retry(Retry::Later(None))),
-        None => Err(refusal(answer, &Envelope { good: false, code: String::new(), message: String::new(), request: None, data: Value::Null })),
+        None => {
+            Err(refusal(answer, &Envelope { good: false, code: String::new(), message: String::new(), request: None, data: Value::Null }))
+        }
     }
 }
 
@@ -178,7 +180,9 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
         Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(wait))
     } else if says(&["exceeds actions limit"]) {
         Error::new(ErrorKind::TooLarge, "too many actions in one commit")
-    } else if envelope.code == "10030000001" || says(&["branch changed", "could not update refs", "rejected by repository policy", "please retry"]) {
+    } else if envelope.code == "10030000001"
+        || says(&["branch changed", "could not update refs", "rejected by repository policy", "please retry"])
+    {
         // the server did nothing and asks to come again (facts, modelscope §2.1)
         Error::new(ErrorKind::RateLimited, "the repository takes no commit right now").retry(Retry::Later(wait))
     } else if is_taken(&envelope.code, &text, status) {
@@ -186,8 +190,7 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     } else if envelope.code == "QuotaLimitExceed" {
         Error::new(ErrorKind::Forbidden, "the account's quota is used up")
     } else if status == 403 {
-        Error::new(ErrorKind::Forbidden, "the token may not do this")
-            .hint_to("use a token with write permission for this namespace")
+        Error::new(ErrorKind::Forbidden, "the token may not do this").hint_to("use a token with write permission for this namespace")
     } else if status == 404 || envelope.code == "404" {
         Error::new(ErrorKind::NotFound, "no such repository, revision or file, or it is hidden from this token")
             .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")

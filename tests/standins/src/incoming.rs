@@ -28,14 +28,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(
-        incoming: Incoming,
-        rig: Arc<Rig>,
-        origin: &'static str,
-        flow: Flow,
-        faults: BodyFaults,
-        cut: Cut,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, rig: Arc<Rig>, origin: &'static str, flow: Flow, faults: BodyFaults, cut: Cut) -> Self {
         Self { incoming, rig, origin, flow, bucket: Bucket::default(), received: Arc::default(), faults, cut }
     }
 

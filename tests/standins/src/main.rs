@@ -167,7 +167,12 @@ fn wait(options: &Options) {
 
 fn report(hf: &HuggingFace) {
     eprintln!("Hugging Face: {:?}", hf.journal().by_route());
-    eprintln!("  up {} bytes in {} PUTs, down {} bytes", hf.journal().bytes_uploaded(), hf.journal().puts(), hf.journal().bytes_downloaded());
+    eprintln!(
+        "  up {} bytes in {} PUTs, down {} bytes",
+        hf.journal().bytes_uploaded(),
+        hf.journal().puts(),
+        hf.journal().bytes_downloaded()
+    );
     for violation in hf.strict().violations() {
         eprintln!("  broken rule: {violation}");
     }
@@ -175,7 +180,12 @@ fn report(hf: &HuggingFace) {
 
 fn report_modelscope(ms: &ModelScope) {
     eprintln!("ModelScope: {:?}", ms.journal().by_route());
-    eprintln!("  up {} bytes in {} PUTs, down {} bytes", ms.journal().bytes_uploaded(), ms.journal().puts(), ms.journal().bytes_downloaded());
+    eprintln!(
+        "  up {} bytes in {} PUTs, down {} bytes",
+        ms.journal().bytes_uploaded(),
+        ms.journal().puts(),
+        ms.journal().bytes_downloaded()
+    );
     for violation in ms.strict().violations() {
         eprintln!("  broken rule: {violation}");
     }

@@ -55,8 +55,7 @@ impl Outgoing {
 
     /// The nearest place at which something happens to the stream, if it lies ahead.
     fn next_event(&self) -> Option<u64> {
-        let places =
-            [self.faults.reset_download, self.faults.truncate, self.faults.stall_download.map(|(at, _)| at)];
+        let places = [self.faults.reset_download, self.faults.truncate, self.faults.stall_download.map(|(at, _)| at)];
         places.into_iter().flatten().filter(|at| *at > self.pace.sent).min()
     }
 

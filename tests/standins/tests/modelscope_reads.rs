@@ -48,10 +48,7 @@ fn a_worthless_token_is_told_apart_from_a_weak_one() {
     assert_eq!((me(&inference).status, &body["code"]), (403, &json!("OperationNotAllowed")));
     desk.ms.revoke(&desk.token);
     let body = me(&desk.token).json();
-    assert_eq!(
-        (me(&desk.token).status, &body["code"], &body["success"]),
-        (401, &json!("InvalidAuthentication"), &json!(false))
-    );
+    assert_eq!((me(&desk.token).status, &body["code"], &body["success"]), (401, &json!("InvalidAuthentication"), &json!(false)));
     assert_eq!(Probe::get(desk.url("/openapi/v1/users/me")).send().status, 401);
 }
 
@@ -81,8 +78,7 @@ fn visibility_decides_who_sees_a_repository() {
         let info = desk.get(legacy).json();
         assert_eq!(info["Data"]["Visibility"], number, "{visibility:?}");
         assert_eq!(desk.get(open).json()["data"]["private"], visibility == Visibility::Private);
-        let statuses =
-            [desk.get(legacy).status, as_user(&desk, &bob, legacy).status, Probe::get(desk.url(legacy)).send().status];
+        let statuses = [desk.get(legacy).status, as_user(&desk, &bob, legacy).status, Probe::get(desk.url(legacy)).send().status];
         assert_eq!(statuses, expected, "{visibility:?}");
         assert_eq!(Probe::get(desk.url(open)).send().status, expected[2]);
     };
@@ -153,8 +149,7 @@ fn datasets_are_listed_in_pages_and_by_number() {
     }
     let tree = format!("/api/v1/datasets/{}/repo/tree?Revision={}&Recursive=True", repo.number(), repo.head());
     assert_eq!(paths(&desk.get(&tree)).len(), 100, "the page is 100 long unless asked otherwise");
-    let pages: Vec<usize> =
-        (1..4).map(|page| paths(&desk.get(&format!("{tree}&PageSize=200&PageNumber={page}"))).len()).collect();
+    let pages: Vec<usize> = (1..4).map(|page| paths(&desk.get(&format!("{tree}&PageSize=200&PageNumber={page}"))).len()).collect();
     assert_eq!(pages, [200, 40, 0]);
     assert_eq!(desk.get("/api/v1/datasets/alice/data/repo/files").status, 404);
 }
@@ -238,12 +233,7 @@ fn a_missing_file_is_reported_one_way_or_the_other() {
     let reply = desk.download(&desk.head(), "nothing");
     assert_eq!((reply.status, &reply.json()["Success"]), (200, &json!(false)));
     assert_eq!(desk.ms.journal().bytes_downloaded(), 0);
-    assert_refused(
-        &desk.get(&format!("/api/v1/repos/models/{REPO}/repo?FilePath=a")),
-        421,
-        421,
-        "mirror self-forwarded loop",
-    );
+    assert_refused(&desk.get(&format!("/api/v1/repos/models/{REPO}/repo?FilePath=a")), 421, 421, "mirror self-forwarded loop");
 }
 
 #[test]
@@ -251,10 +241,7 @@ fn history_names_branches_tags_and_commits() {
     let desk = Desk::new();
     desk.ms.repo(RepoKind::Model, REPO).branch("dev");
     desk.commit(&[inline("a", b"one"), inline("b", b"two")]);
-    assert_eq!(
-        desk.post(&format!("/api/v1/models/{REPO}/repo/tag"), &json!({ "TagName": "v1", "Ref": "master" })).status,
-        200
-    );
+    assert_eq!(desk.post(&format!("/api/v1/models/{REPO}/repo/tag"), &json!({ "TagName": "v1", "Ref": "master" })).status, 200);
     for refused in ["master", "main", "v1", ""] {
         let body = json!({ "TagName": refused, "Ref": "master" });
         assert_eq!(desk.post(&format!("/api/v1/models/{REPO}/repo/tag"), &body).status, 400, "{refused}");

@@ -10,16 +10,12 @@ use modelscope_desk::{Desk, REPO, assert_refused, delete, inline, paths, pointer
 use serde_json::json;
 use standins::content::Content;
 use standins::faults::{Fault, Rule};
-use standins::modelscope::{
-    CreateOnExisting, Dedup, LFS, RepoKind, Site, Throttle, Throttled, Tier, Visibility, rules,
-};
+use standins::modelscope::{CreateOnExisting, Dedup, LFS, RepoKind, Site, Throttle, Throttled, Tier, Visibility, rules};
 use standins::probe::{Probe, Reply};
 use standins::rig::CommitMoment;
 
 fn form(fields: &[(&str, &str)]) -> String {
-    let part = |(name, value): &(&str, &str)| {
-        format!("--frontier\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
+    let part = |(name, value): &(&str, &str)| format!("--frontier\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     fields.iter().map(part).collect::<String>() + "--frontier--\r\n"
 }
 
@@ -96,12 +92,7 @@ fn visibility_is_changed_by_the_whole_form_or_by_number() {
 fn nothing_is_deleted_by_token_but_a_file_by_commit() {
     let desk = Desk::new();
     for path in ["/api/v1/models/alice/bert", "/api/v1/models/alice/bert/file?FilePath=README.md"] {
-        assert_refused(
-            &desk.signed(Probe::new("DELETE", desk.url(path))).send(),
-            400,
-            400,
-            "no longer supports deletion",
-        );
+        assert_refused(&desk.signed(Probe::new("DELETE", desk.url(path))).send(), 400, 400, "no longer supports deletion");
     }
     assert_eq!(desk.commit(&[delete("README.md")]).status, 200);
     // One absent file rejects everything, in the words that otherwise mean "later".
@@ -123,11 +114,7 @@ fn a_batch_names_what_is_missing_and_what_is_not() {
     assert_eq!((&upload["offset"], &upload["upload_header"]), (&json!(0), &json!({ "Range": "bytes=0-" })));
     let listed = |desk: &Desk| desk.batch(&wanted).json()["Data"]["objects"].as_array().unwrap().len();
     assert_eq!(listed(&desk), 1);
-    assert_eq!(
-        desk.batch(&[(here.sha256(), 101)]).json()["Data"]["objects"].as_array().unwrap().len(),
-        1,
-        "other size"
-    );
+    assert_eq!(desk.batch(&[(here.sha256(), 101)]).json()["Data"]["objects"].as_array().unwrap().len(), 1, "other size");
     for dedup in [Dedup::PerOwner, Dedup::PerRepo] {
         desk.ms.behaviour(|behaviour| behaviour.dedup = dedup);
         assert_eq!(listed(&desk), 2, "{dedup:?}");
@@ -149,10 +136,7 @@ fn the_gateway_wants_credentials_and_permission() {
     assert_eq!((reply.status, &reply.json()["Message"]), (403, &json!("no write permission to repository")));
     let reply = desk.signed(put()).send();
     assert_eq!((reply.status, &reply.json()["Data"]), (200, &json!({})));
-    assert_eq!(
-        Probe::put(desk.blob_url(&content).replace(&desk.ms.origin(LFS), &desk.ms.endpoint()), "x").send().status,
-        404
-    );
+    assert_eq!(Probe::put(desk.blob_url(&content).replace(&desk.ms.origin(LFS), &desk.ms.endpoint()), "x").send().status, 404);
 }
 
 #[test]
@@ -262,10 +246,7 @@ fn a_test_may_step_in_while_a_commit_is_made() {
     let before = (sender.clone(), repo.clone());
     desk.ms.when_commit(CommitMoment::BeforeApply, Box::new(move || before.0.send(before.1.commits().len()).unwrap()));
     let after = (sender, repo);
-    desk.ms.when_commit(
-        CommitMoment::AfterApplyBeforeAnswer,
-        Box::new(move || after.0.send(after.1.commits().len()).unwrap()),
-    );
+    desk.ms.when_commit(CommitMoment::AfterApplyBeforeAnswer, Box::new(move || after.0.send(after.1.commits().len()).unwrap()));
     desk.ms.fault(Rule::route("commit", Fault::DropAnswer));
     let body = json!({ "commit_message": "unheard", "actions": [inline("a", b"x")] });
     let url = desk.url(&format!("/api/v1/repos/models/{REPO}/commit/master"));

@@ -43,8 +43,7 @@ pub(super) fn may_create(accounts: &Accounts, token: &Token, key: &RepoKey) -> R
     if writes(accounts, token, key, None) {
         return Ok(());
     }
-    let message =
-        format!("You don't have the rights to create a {} under the namespace \"{}\"", key.kind.name(), key.namespace());
+    let message = format!("You don't have the rights to create a {} under the namespace \"{}\"", key.kind.name(), key.namespace());
     Err(answers::forbidden(&message))
 }
 

@@ -92,14 +92,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn tree(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        key: &RepoKey,
-        revision: &str,
-        folder: &str,
-    ) -> Response {
+    pub(super) fn tree(&self, caller: &Caller, request: &Request, key: &RepoKey, revision: &str, folder: &str) -> Response {
         self.watch_pin("tree", key, revision);
         let page = self.tree_page(&request.query);
         let mut state = self.state();
@@ -137,13 +130,7 @@ impl Hub {
         page.min(asked).min(if is_true(query, "expand") { EXPANDED_PAGE } else { usize::MAX })
     }
 
-    pub(super) async fn paths_info(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        revision: &str,
-    ) -> Result<Response, Gone> {
+    pub(super) async fn paths_info(&self, caller: &Caller, request: &mut Request, key: &RepoKey, revision: &str) -> Result<Response, Gone> {
         let Some(body) = request.body.read_all(8 << 20).await? else {
             return Ok(answers::refuse(413, None, "Payload Too Large"));
         };
@@ -190,10 +177,8 @@ impl Hub {
             Err(refusal) => return refusal,
         };
         let Some(head) = repo.resolve(revision) else { return answers::revision_not_found(revision) };
-        let history: Vec<&Arc<Commit>> = std::iter::successors(Some(head), |commit| {
-            commit.parent.as_ref().and_then(|parent| repo.commits.get(parent))
-        })
-        .collect();
+        let history: Vec<&Arc<Commit>> =
+            std::iter::successors(Some(head), |commit| commit.parent.as_ref().and_then(|parent| repo.commits.get(parent))).collect();
         let page: usize = request.query.get("p").and_then(|text| text.parse().ok()).unwrap_or(0);
         let size = request.query.get("limit").and_then(|text| text.parse::<usize>().ok()).unwrap_or(page_size).max(1);
         let shown: Vec<Value> = history.iter().skip(page * size).take(size).map(|commit| commit_json(commit)).collect();

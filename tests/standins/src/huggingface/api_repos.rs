@@ -86,8 +86,7 @@ impl Hub {
         let Some(kind) = RepoKind::named(body["type"].as_str().unwrap_or("model")) else {
             return Ok(answers::bad_request("Invalid repository type"));
         };
-        let (Some(from), Some(to)) = (body["fromRepo"].as_str(), body["toRepo"].as_str().filter(|id| is_valid_id(id)))
-        else {
+        let (Some(from), Some(to)) = (body["fromRepo"].as_str(), body["toRepo"].as_str().filter(|id| is_valid_id(id))) else {
             return Ok(answers::bad_request("\"fromRepo\" and \"toRepo\" are required"));
         };
         let (from, to) = (RepoKey::new(kind, from), RepoKey::new(kind, to));
@@ -133,13 +132,7 @@ impl Hub {
         Ok(Response::json(200, &json!({ "private": repo.private, "gated": super::api_read::gated_json(repo.gated) })))
     }
 
-    pub(super) async fn branch(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        name: &str,
-    ) -> Result<Response, Gone> {
+    pub(super) async fn branch(&self, caller: &Caller, request: &mut Request, key: &RepoKey, name: &str) -> Result<Response, Gone> {
         let body = if request.method == "POST" { optional_json(request).await? } else { Value::Null };
         if let Err(refusal) = self.writable(caller, key) {
             return Ok(refusal);
@@ -159,13 +152,7 @@ impl Hub {
         Ok(Response::text(201, "Created"))
     }
 
-    pub(super) async fn tag(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        revision: &str,
-    ) -> Result<Response, Gone> {
+    pub(super) async fn tag(&self, caller: &Caller, request: &mut Request, key: &RepoKey, revision: &str) -> Result<Response, Gone> {
         let body = if request.method == "POST" { optional_json(request).await? } else { Value::Null };
         if let Err(refusal) = self.writable(caller, key) {
             return Ok(refusal);

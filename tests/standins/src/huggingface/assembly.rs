@@ -70,9 +70,7 @@ impl Assembly {
             (Sink::Discard, _) => Way::Believe,
             (_, Some(original)) => Way::Compare { original, wrong: BTreeMap::new() },
             (Sink::Memory, None) => Way::Keep(BTreeMap::new()),
-            (Sink::HashOnly, None) => {
-                Way::Hash { next: 1, hasher: Sha256::new(), ahead: BTreeMap::new(), lent: false, wrong: false }
-            }
+            (Sink::HashOnly, None) => Way::Hash { next: 1, hasher: Sha256::new(), ahead: BTreeMap::new(), lent: false, wrong: false },
         };
         Self { claimed: claimed.to_owned(), size, part_size, way }
     }

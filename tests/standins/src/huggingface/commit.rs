@@ -50,13 +50,7 @@ impl Operation {
 }
 
 impl Hub {
-    pub(super) async fn commit(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        branch: &str,
-    ) -> Result<Response, Gone> {
+    pub(super) async fn commit(&self, caller: &Caller, request: &mut Request, key: &RepoKey, branch: &str) -> Result<Response, Gone> {
         let behaviour = self.behaviour();
         if let Err(refusal) = self.writable(caller, key).and_then(|()| self.take_commit_quota(caller, &behaviour)) {
             return Ok(refusal);
@@ -127,8 +121,8 @@ impl Hub {
         }
         let repo = state.repo(key).expect("it was there a moment ago");
         let files = apply_operations(&head.files, draft, &repo.quirks.drops, |oid| self.store.get(oid).map(|blob| blob.size))?;
-        let changed = files.len() != head.files.len()
-            || files.iter().any(|(path, entry)| head.files.get(path).is_none_or(|old| !old.is_same(entry)));
+        let changed =
+            files.len() != head.files.len() || files.iter().any(|(path, entry)| head.files.get(path).is_none_or(|old| !old.is_same(entry)));
         if !changed && repo.quirks.drops.is_empty() {
             self.rig.strict.broken(rules::EMPTY_COMMIT, format!("{key}: {}", draft.summary));
         }
@@ -291,12 +285,7 @@ fn operation(kind: &str, value: &Value) -> Result<Operation, String> {
     })
 }
 
-fn apply_operations(
-    before: &Files,
-    draft: &Draft,
-    drops: &[String],
-    size_of: impl Fn(&str) -> Option<u64>,
-) -> Result<Files, Response> {
+fn apply_operations(before: &Files, draft: &Draft, drops: &[String], size_of: impl Fn(&str) -> Option<u64>) -> Result<Files, Response> {
     let mut files = before.clone();
     let mut large = Vec::new();
     for operation in draft.operations.iter().filter(|operation| !drops.iter().any(|path| path == operation.path())) {

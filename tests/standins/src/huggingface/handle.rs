@@ -113,11 +113,8 @@ impl RepoHandle {
 
     fn stage(&self, path: &str, content: Content, lfs: bool) -> &Self {
         // Hashing a large content takes time: not under the lock.
-        let entry = if lfs {
-            Entry::Lfs { sha256: content.sha256().to_owned(), size: content.len() }
-        } else {
-            Entry::Regular(content.clone())
-        };
+        let entry =
+            if lfs { Entry::Lfs { sha256: content.sha256().to_owned(), size: content.len() } } else { Entry::Regular(content.clone()) };
         let mut state = self.hub.state();
         let repo = state.repos.get_mut(&self.key).unwrap_or_else(|| panic!("{} does not exist", self.key));
         if lfs {

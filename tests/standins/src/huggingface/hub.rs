@@ -149,14 +149,7 @@ impl Hub {
         }
     }
 
-    async fn on_repo(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        verb: &str,
-        rest: &[String],
-    ) -> Result<Response, Gone> {
+    async fn on_repo(&self, caller: &Caller, request: &mut Request, key: &RepoKey, verb: &str, rest: &[String]) -> Result<Response, Gone> {
         let revision = rest.first().map(String::as_str);
         match (request.method.as_str(), verb) {
             ("GET" | "HEAD", "revision") => Ok(self.info(caller, request, key, revision)),

@@ -79,8 +79,7 @@ impl Hub {
         let behaviour = self.behaviour();
         let mut state = self.state();
         self.watch_batches(&mut state, key, objects);
-        let answers: Vec<Value> =
-            objects.iter().map(|object| self.offer(&mut state, key, object, takes_parts, &behaviour)).collect();
+        let answers: Vec<Value> = objects.iter().map(|object| self.offer(&mut state, key, object, takes_parts, &behaviour)).collect();
         let multipart = answers.iter().any(|object| !object["actions"]["upload"]["header"]["chunk_size"].is_null());
         let body = json!({ "transfer": if multipart { "multipart" } else { "basic" }, "objects": answers });
         Ok(Response::json(200, &body).header("content-type", "application/vnd.git-lfs+json"))
@@ -108,7 +107,8 @@ impl Hub {
     fn offer(&self, state: &mut State, key: &RepoKey, object: &Value, takes_parts: bool, behaviour: &Behaviour) -> Value {
         let oid = object["oid"].as_str().unwrap_or_default().to_owned();
         let size = object["size"].as_u64();
-        let failed = |code: u16, message: &str| json!({ "oid": oid, "size": size.unwrap_or(0), "error": { "code": code, "message": message } });
+        let failed =
+            |code: u16, message: &str| json!({ "oid": oid, "size": size.unwrap_or(0), "error": { "code": code, "message": message } });
         let (true, Some(size)) = (is_oid(&oid), size) else { return failed(422, "Invalid object: oid or size") };
         if size == 0 {
             self.rig.strict.broken(rules::EMPTY_LFS, oid.as_str());
@@ -210,8 +210,7 @@ impl Hub {
                 None => json!({ "oid": oid, "size": size, "error": { "code": 404, "message": "Object does not exist" } }),
             });
         }
-        Response::json(200, &json!({ "transfer": "basic", "objects": answers }))
-            .header("content-type", "application/vnd.git-lfs+json")
+        Response::json(200, &json!({ "transfer": "basic", "objects": answers })).header("content-type", "application/vnd.git-lfs+json")
     }
 
     pub(super) async fn verify(&self, caller: &Caller, request: &mut Request, key: &RepoKey) -> Result<Response, Gone> {

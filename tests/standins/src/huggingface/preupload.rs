@@ -17,13 +17,7 @@ const MOST_FILES: usize = 256;
 const SAMPLE: usize = 512;
 
 impl Hub {
-    pub(super) async fn preupload(
-        &self,
-        caller: &Caller,
-        request: &mut Request,
-        key: &RepoKey,
-        revision: &str,
-    ) -> Result<Response, Gone> {
+    pub(super) async fn preupload(&self, caller: &Caller, request: &mut Request, key: &RepoKey, revision: &str) -> Result<Response, Gone> {
         let body = match request.json(16 << 20).await? {
             Ok(body) => body,
             Err(refusal) => return Ok(refusal),

@@ -109,9 +109,9 @@ impl Entry {
     pub(super) fn pointer(&self) -> Option<Content> {
         match self {
             Self::Regular(_) => None,
-            Self::Lfs { sha256, size } => Some(Content::from(
-                format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n").as_str(),
-            )),
+            Self::Lfs { sha256, size } => {
+                Some(Content::from(format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n").as_str()))
+            }
         }
     }
 

@@ -61,14 +61,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn resolve(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        key: &RepoKey,
-        revision: &str,
-        path: &str,
-    ) -> Response {
+    pub(super) fn resolve(&self, caller: &Caller, request: &Request, key: &RepoKey, revision: &str, path: &str) -> Response {
         let behaviour = self.behaviour();
         let mut state = self.state();
         self.watch_reader(&mut state, request, key, revision, path);
@@ -83,14 +76,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn resolve_cache(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        key: &RepoKey,
-        commit: &str,
-        path: &str,
-    ) -> Response {
+    pub(super) fn resolve_cache(&self, caller: &Caller, request: &Request, key: &RepoKey, commit: &str, path: &str) -> Response {
         self.watch_identity(request);
         match self.find(&mut self.state(), caller, key, commit, path) {
             Ok(found) => match &found.entry {
@@ -153,8 +139,7 @@ impl Hub {
 
 /// A small file lives behind a second, cacheable path of the same origin. The lengths here are those of the redirect.
 fn to_cache(key: &RepoKey, found: &Found, path: &str) -> Response {
-    let target =
-        format!("/api/resolve-cache/{}/{}/{}/{}", key.kind.plural(), key.id, found.commit, encode_path(path));
+    let target = format!("/api/resolve-cache/{}/{}/{}/{}", key.kind.plural(), key.id, found.commit, encode_path(path));
     let etag = found.entry.etag();
     let location = format!("{target}?etag=%22{etag}%22");
     Response::text(307, &format!("Temporary Redirect. Redirecting to {location}"))

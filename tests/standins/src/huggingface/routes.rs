@@ -23,9 +23,19 @@ pub(super) enum Target {
 
 /// The verbs after `/api/{models|datasets|spaces}/{repo}/`. Also what cannot be the name of a repository without namespace.
 const VERBS: &[(&str, &str)] = &[
-    ("revision", "repo.info"), ("tree", "tree"), ("paths-info", "paths-info"), ("refs", "refs"), ("commits", "commits"),
-    ("auth-check", "auth-check"), ("branch", "branch"), ("tag", "tag"), ("preupload", "preupload"), ("commit", "commit"),
-    ("settings", "repo.settings"), ("xet-read-token", "xet-token"), ("xet-write-token", "xet-token"),
+    ("revision", "repo.info"),
+    ("tree", "tree"),
+    ("paths-info", "paths-info"),
+    ("refs", "refs"),
+    ("commits", "commits"),
+    ("auth-check", "auth-check"),
+    ("branch", "branch"),
+    ("tag", "tag"),
+    ("preupload", "preupload"),
+    ("commit", "commit"),
+    ("settings", "repo.settings"),
+    ("xet-read-token", "xet-token"),
+    ("xet-write-token", "xet-token"),
 ];
 
 /// Reads the decoded segments of a path.
@@ -143,10 +153,7 @@ mod tests {
     fn paths_are_understood() {
         assert_eq!(target("/api/models/a/b"), Target::Repo(model("a/b"), "revision", vec![]));
         assert_eq!(target("/api/models/gpt2/tree/main"), Target::Repo(model("gpt2"), "tree", vec!["main".into()]));
-        assert_eq!(
-            target("/a/b/resolve/main/x/resolve/y"),
-            Target::Resolve(model("a/b"), "main".into(), "x/resolve/y".into())
-        );
+        assert_eq!(target("/a/b/resolve/main/x/resolve/y"), Target::Resolve(model("a/b"), "main".into(), "x/resolve/y".into()));
         assert_eq!(target("/a/b.git/info/lfs/objects/batch"), Target::Batch(model("a/b")));
         let dataset = RepoKey::new(RepoKind::Dataset, "a/b");
         assert_eq!(target("/datasets/a/b.git/info/lfs/objects/batch"), Target::Batch(dataset));

@@ -84,19 +84,11 @@ impl Hub {
     }
 
     /// Refuses a forged or expired URL; counts one that is shown again after it was refused as expired.
-    pub(super) fn check_signature(
-        &self,
-        state: &mut State,
-        request: &Request,
-        method: &str,
-        signed: &str,
-    ) -> Result<(), Response> {
+    pub(super) fn check_signature(&self, state: &mut State, request: &Request, method: &str, signed: &str) -> Result<(), Response> {
         let verdict = self.signer.check(method, signed, |name| request.query.get(name));
         let signature = request.query.get("signature").unwrap_or_default().to_owned();
         match verdict {
-            Verdict::Forged => {
-                Err(storage_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match."))
-            }
+            Verdict::Forged => Err(storage_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")),
             Verdict::Good if !request.url_expired && !state.expired.contains_key(&signature) => Ok(()),
             Verdict::Good | Verdict::Expired => {
                 let refused = *state.expired.entry(signature).or_insert_with(Instant::now);

@@ -61,9 +61,7 @@ impl Caller {
         let known = self.known()?;
         match known.tier {
             Tier::Write | Tier::Admin => Ok(known),
-            Tier::Read | Tier::Inference => {
-                Err(Refusal::forbidden("the token's permission does not allow this operation"))
-            }
+            Tier::Read | Tier::Inference => Err(Refusal::forbidden("the token's permission does not allow this operation")),
         }
     }
 
@@ -166,8 +164,7 @@ impl<'a> Credentials<'a> {
     pub(super) fn of(request: &'a Request) -> Self {
         let cookies = request.header("cookie").unwrap_or_default().split(';');
         let pairs = cookies.filter_map(|pair| pair.trim().split_once('='));
-        let session =
-            |(name, value): (&str, &'a str)| matches!(name, "m_session_id" | "modelscope_session").then_some(value);
+        let session = |(name, value): (&str, &'a str)| matches!(name, "m_session_id" | "modelscope_session").then_some(value);
         let filled = |text: &&str| !text.is_empty();
         Self { bearer: request.bearer().filter(filled), cookie: pairs.filter_map(session).find(filled) }
     }

@@ -203,8 +203,7 @@ impl RepoHandle {
     /// The bytes that a download of a file at the head of `master` would give; `None` when it is missing or its bytes were
     /// not kept.
     pub fn content(&self, path: &str) -> Option<Content> {
-        let (node, instead) =
-            self.with(|repo| (repo.master().tree.get(path).cloned(), repo.quirks.serves_instead.get(path).cloned()));
+        let (node, instead) = self.with(|repo| (repo.master().tree.get(path).cloned(), repo.quirks.serves_instead.get(path).cloned()));
         let node = node?;
         instead.or_else(|| node.content.clone()).or_else(|| self.hub.store.get(&node.sha256)?.content)
     }

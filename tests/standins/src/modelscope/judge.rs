@@ -86,13 +86,7 @@ impl Verdict {
         Ok(())
     }
 
-    fn by_reference(
-        &mut self,
-        path: &str,
-        sha256: &str,
-        size: u64,
-        has_object: impl Fn(&str, u64) -> bool,
-    ) -> Result<Change, Refusal> {
+    fn by_reference(&mut self, path: &str, sha256: &str, size: u64, has_object: impl Fn(&str, u64) -> bool) -> Result<Change, Refusal> {
         if is_metadata(path) {
             self.broken.push((rules::METADATA_AS_LFS, path.to_owned()));
         }
@@ -113,9 +107,7 @@ fn may(verb: Verb, exists: bool, same: bool, on_existing: CreateOnExisting) -> R
         (Verb::Create, true) => match on_existing {
             CreateOnExisting::Overwrites => Ok(()),
             CreateOnExisting::RefusesIdentical if !same => Ok(()),
-            CreateOnExisting::RefusesIdentical | CreateOnExisting::Refuses => {
-                Err(Refusal::bad("A file with this name already exists"))
-            }
+            CreateOnExisting::RefusesIdentical | CreateOnExisting::Refuses => Err(Refusal::bad("A file with this name already exists")),
         },
         (Verb::Create, false) | (Verb::Update | Verb::Delete, true) => Ok(()),
     }
@@ -136,8 +128,7 @@ fn is_same(node: &Node, change: &Change) -> bool {
 /// A path cannot be a file and a folder at once.
 fn collision(tree: &Tree, actions: &[Action]) -> Option<Refusal> {
     let deleted = |path: &str| actions.iter().any(|action| action.verb == Verb::Delete && action.path == path);
-    let written: BTreeSet<&str> =
-        actions.iter().filter(|action| action.verb != Verb::Delete).map(|action| action.path.as_str()).collect();
+    let written: BTreeSet<&str> = actions.iter().filter(|action| action.verb != Verb::Delete).map(|action| action.path.as_str()).collect();
     let is_file = |path: &str| written.contains(path) || tree.contains_key(path) && !deleted(path);
     let below = |path: &str| {
         let folder = format!("{path}/");

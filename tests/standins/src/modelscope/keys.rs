@@ -23,7 +23,9 @@ pub(super) struct Opened {
 pub(super) enum Verdict {
     Good(Opened),
     /// Too late; and whether whoever shows it must have heard so before.
-    Expired { told: bool },
+    Expired {
+        told: bool,
+    },
     Forged,
 }
 

@@ -46,7 +46,6 @@ pub fn token_expired() -> Fault {
 }
 
 fn worded(status: u16, code: serde_json::Value, message: &str) -> Fault {
-    let body =
-        json!({ "Code": code, "Message": message, "RequestId": "0123456789abcdef0123456789abcdef", "Success": false });
+    let body = json!({ "Code": code, "Message": message, "RequestId": "0123456789abcdef0123456789abcdef", "Success": false });
     Fault::status(status).body(&body.to_string())
 }

@@ -156,13 +156,7 @@ pub(super) struct Repo {
 
 impl Repo {
     /// A repository with its first commit.
-    pub(super) fn new(
-        id: u64,
-        kind: RepoKind,
-        full_name: &str,
-        visibility: Visibility,
-        files: &[(&str, String)],
-    ) -> Self {
+    pub(super) fn new(id: u64, kind: RepoKind, full_name: &str, visibility: Visibility, files: &[(&str, String)]) -> Self {
         let (owner, name) = full_name.split_once('/').expect("a full name is `namespace/name`");
         let mut repo = Self {
             id,
@@ -237,9 +231,7 @@ impl Repo {
     /// The paths at which a commit differs from its parent.
     pub(super) fn changed(&self, commit: &Commit) -> Vec<String> {
         let before = commit.parent.map(|index| &*self.commits[index].tree);
-        let same = |path: &str, node: &Arc<Node>| {
-            before.and_then(|tree| tree.get(path)).is_some_and(|other| Arc::ptr_eq(node, other))
-        };
+        let same = |path: &str, node: &Arc<Node>| before.and_then(|tree| tree.get(path)).is_some_and(|other| Arc::ptr_eq(node, other));
         let put = commit.tree.iter().filter(|(path, node)| !same(path, node)).map(|(path, _)| path.to_string());
         let gone = before.into_iter().flatten().filter(|(path, _)| !commit.tree.contains_key(&***path));
         put.chain(gone.map(|(path, _)| path.to_string())).collect()

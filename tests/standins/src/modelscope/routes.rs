@@ -56,8 +56,7 @@ pub(super) enum Call {
 impl Call {
     /// Reads method and path.
     pub(super) fn of(origin: &str, method: &str, path: &str) -> Self {
-        let segments: Vec<String> =
-            path.split('/').skip(1).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
+        let segments: Vec<String> = path.split('/').skip(1).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         // A HEAD is answered like the GET it stands for.
         let method = if method == "HEAD" { "GET" } else { method };

@@ -27,11 +27,7 @@ pub(super) fn flatten(tree: &Tree) -> Vec<Entry> {
         }
     }
     let folders = touched.iter().map(|(path, touched)| Entry { path: (*path).into(), touched: *touched, node: None });
-    let files = tree.iter().map(|(path, node)| Entry {
-        path: Arc::clone(path),
-        touched: node.touched,
-        node: Some(Arc::clone(node)),
-    });
+    let files = tree.iter().map(|(path, node)| Entry { path: Arc::clone(path), touched: node.touched, node: Some(Arc::clone(node)) });
     let mut entries: Vec<Entry> = folders.chain(files).collect();
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     entries
@@ -102,20 +98,14 @@ impl Entry {
 /// Whether the hub parses a file of this name and must not see a pointer in its place (facts/modelscope §3.2, rule 1).
 pub(super) fn is_metadata(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let stem_is_configuration =
-        matches!(name.as_str(), "configuration.json" | "configuration.yaml" | "configuration.yml");
+    let stem_is_configuration = matches!(name.as_str(), "configuration.json" | "configuration.yaml" | "configuration.yml");
     stem_is_configuration
-        || matches!(
-            name.as_str(),
-            "readme.md" | ".gitattributes" | ".gitignore" | "dataset_infos.json" | "config.json" | ".msc" | ".mdl"
-        )
+        || matches!(name.as_str(), "readme.md" | ".gitattributes" | ".gitignore" | "dataset_infos.json" | "config.json" | ".msc" | ".mdl")
 }
 
-const LFS_OF_BOTH: &str =
-    " 7z arrow bin bz2 ftz gz h5 joblib msgpack npy npz ot parquet pb pickle pkl rar tar tgz wasm zip zst ";
+const LFS_OF_BOTH: &str = " 7z arrow bin bz2 ftz gz h5 joblib msgpack npy npz ot parquet pb pickle pkl rar tar tgz wasm zip zst ";
 const LFS_OF_MODELS: &str = " ckpt mlmodel model onnx pt pth safetensors tflite xz ";
-const LFS_OF_DATASETS: &str =
-    " aac audio bmp flac gif jack jpeg jpg png jsonl lz4 pcm raw sam wav webm webp tiff mp3 mp4 ogg ";
+const LFS_OF_DATASETS: &str = " aac audio bmp flac gif jack jpeg jpg png jsonl lz4 pcm raw sam wav webm webp tiff mp3 mp4 ogg ";
 
 /// Whether the official client would send this file by LFS (facts/modelscope §3.2).
 pub(super) fn goes_by_lfs(kind: RepoKind, path: &str, size: u64) -> bool {

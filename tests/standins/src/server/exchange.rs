@@ -52,20 +52,12 @@ pub(super) async fn exchange<S: Service>(
     }
     let body = Upload::new(incoming, Arc::clone(&rig), origin, route.flow, body_faults.clone(), cut.clone());
     let agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let begun = Begun {
-        origin,
-        route,
-        method: method.clone(),
-        path: path.clone(),
-        agent,
-        at: rig.journal.elapsed(),
-        received: body.counter(),
-    };
+    let begun =
+        Begun { origin, route, method: method.clone(), path: path.clone(), agent, at: rig.journal.elapsed(), received: body.counter() };
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let url_expired = faults.iter().any(|fault| matches!(fault, Fault::ExpireUrl));
     let dropped = faults.iter().any(|fault| matches!(fault, Fault::DropAnswer));
-    let mut request =
-        Request { origin, route, method, version, path, query, headers, url_expired, answer_lost: dropped, body };
+    let mut request = Request { origin, route, method, version, path, query, headers, url_expired, answer_lost: dropped, body };
 
     let outcome = respond(&mut request, &faults, &rig, &*service).await;
     if outcome.is_ok() {
@@ -81,12 +73,7 @@ pub(super) async fn exchange<S: Service>(
     }
 }
 
-async fn respond<S: Service>(
-    request: &mut Request,
-    faults: &[Fault],
-    rig: &Rig,
-    service: &S,
-) -> Result<Response, Gone> {
+async fn respond<S: Service>(request: &mut Request, faults: &[Fault], rig: &Rig, service: &S) -> Result<Response, Gone> {
     tokio::time::sleep(rig.dials.origin(request.origin).latency()).await;
     for fault in faults {
         match fault {
@@ -151,8 +138,7 @@ fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>
     let recorded = rig.journal.answered(begun.record(response.status, rig));
     let at = if head_only { end } else { range.start };
     let rig = Arc::clone(rig);
-    let body =
-        Outgoing { content: response.content, at, end, rig, origin, flow, faults, cut, recorded, pace: Pace::default() };
+    let body = Outgoing { content: response.content, at, end, rig, origin, flow, faults, cut, recorded, pace: Pace::default() };
     answer.body(body).expect("status and headers were checked before")
 }
 

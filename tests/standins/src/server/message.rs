@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Version};
 use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Version};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 

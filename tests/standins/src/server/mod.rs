@@ -94,17 +94,9 @@ pub struct Server {
 
 impl Server {
     /// Binds a port for each origin, makes the hub with their addresses, and serves.
-    pub fn start<S: Service>(
-        rig: &Arc<Rig>,
-        origins: &[&'static str],
-        make: impl FnOnce(&Addresses) -> Arc<S>,
-    ) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("standin")
-            .enable_all()
-            .build()
-            .expect("a runtime");
+    pub fn start<S: Service>(rig: &Arc<Rig>, origins: &[&'static str], make: impl FnOnce(&Addresses) -> Arc<S>) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("standin").enable_all().build().expect("a runtime");
         let bound: Vec<(&'static str, std::net::TcpListener)> = origins.iter().map(|origin| (*origin, bind())).collect();
         let address = |listener: &std::net::TcpListener| listener.local_addr().expect("a bound socket has an address");
         let addresses = Addresses(bound.iter().map(|(origin, listener)| (*origin, address(listener))).collect());
@@ -151,9 +143,7 @@ async fn serve<S: Service>(origin: &'static str, stream: TcpStream, rig: Arc<Rig
     let cut = Cut::default();
     let socket = TokioIo::new(Socket::new(stream, cut.clone()));
     let listener = Arc::clone(&service);
-    let exchange = service_fn(move |request| {
-        exchange::exchange(origin, request, Arc::clone(&rig), Arc::clone(&service), cut.clone())
-    });
+    let exchange = service_fn(move |request| exchange::exchange(origin, request, Arc::clone(&rig), Arc::clone(&service), cut.clone()));
     let mut connection = hyper::server::conn::http1::Builder::new();
     connection.timer(TokioTimer::new()).max_buf_size(1 << 20).half_close(false);
     // How a connection ends is the client's or a fault's affair, unless it never was HTTP/1.

@@ -146,7 +146,10 @@ fn settings_delete_and_move_work_and_old_names_lead_on() {
     assert_eq!((reply.status, reply.header("location")), (307, Some("/api/models/alice/ernie")));
     assert_eq!(world.info("alice/ernie")["id"], "alice/ernie");
     let body = json!({ "name": "ernie", "organization": "alice", "type": "model" });
-    assert_eq!(Probe::new("DELETE", format!("{}/api/repos/delete", world.url)).token(&world.token).body(body.to_string()).send().status, 200);
+    assert_eq!(
+        Probe::new("DELETE", format!("{}/api/repos/delete", world.url)).token(&world.token).body(body.to_string()).send().status,
+        200
+    );
     assert!(!world.hf.repo_exists(RepoKind::Model, "alice/ernie"));
 }
 

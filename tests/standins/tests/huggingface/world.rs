@@ -51,7 +51,10 @@ impl World {
 
     pub(crate) fn create(&self, id: &str, visibility: &str) -> Reply {
         let name = id.split_once('/').unwrap().1;
-        self.post("/api/repos/create", &json!({ "name": name, "organization": id.split('/').next(), "type": "model", "visibility": visibility }))
+        self.post(
+            "/api/repos/create",
+            &json!({ "name": name, "organization": id.split('/').next(), "type": "model", "visibility": visibility }),
+        )
     }
 
     pub(crate) fn info(&self, id: &str) -> Value {

@@ -16,9 +16,8 @@ fn preupload_knows_modes_and_what_is_there() {
     let world = World::start();
     world.bert().file("config.json", "{}").file(WEIGHTS, Content::generated(1, 1_000));
     let large = vec![b'a'; (10 << 20) + 1];
-    let files: [(&str, &[u8]); 6] = [
-        ("config.json", b"{}"), (WEIGHTS, b"x"), ("notes", b"plain"), ("blob", b"a\0b"), ("large.txt", &large), ("new.bin", b""),
-    ];
+    let files: [(&str, &[u8]); 6] =
+        [("config.json", b"{}"), (WEIGHTS, b"x"), ("notes", b"plain"), ("blob", b"a\0b"), ("large.txt", &large), ("new.bin", b"")];
     let answer = world.preupload("alice/bert", &files).json();
     let modes: Vec<&Value> = answer["files"].as_array().unwrap().iter().map(|file| &file["uploadMode"]).collect();
     assert_eq!(modes, ["regular", "lfs", "regular", "lfs", "lfs", "lfs"]);
@@ -193,10 +192,7 @@ fn a_test_can_step_in_at_both_moments_of_a_commit() {
         world.hf.when_commit(moment, Box::new(move || sender.send((moment, repo.commits().len())).unwrap()));
     }
     world.commit("alice/bert", Some(&head), &[file("a", "a")]);
-    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [
-        (CommitMoment::BeforeApply, 1),
-        (CommitMoment::AfterApplyBeforeAnswer, 2)
-    ]);
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [(CommitMoment::BeforeApply, 1), (CommitMoment::AfterApplyBeforeAnswer, 2)]);
 }
 
 #[test]

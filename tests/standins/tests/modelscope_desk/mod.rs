@@ -96,8 +96,7 @@ impl Desk {
         self.ms.strict().assert_clean();
         act(self);
         assert_ne!(self.ms.strict().count_of(rule), 0, "{} was not counted", rule.name);
-        let others: Vec<_> =
-            self.ms.strict().violations().into_iter().filter(|broken| broken.rule != rule.name).collect();
+        let others: Vec<_> = self.ms.strict().violations().into_iter().filter(|broken| broken.rule != rule.name).collect();
         assert!(others.is_empty(), "also broken: {others:?}");
         self.ms.strict().forget();
     }

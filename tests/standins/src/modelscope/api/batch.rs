@@ -12,12 +12,7 @@ use crate::modelscope::routes::Address;
 use crate::modelscope::rules::{self, BATCH_LIMIT};
 use crate::server::{Request, Response};
 
-pub(super) async fn batch(
-    hub: &Hub,
-    request: &mut Request,
-    address: &Address,
-    caller: &Caller,
-) -> Result<Response, Stop> {
+pub(super) async fn batch(hub: &Hub, request: &mut Request, address: &Address, caller: &Caller) -> Result<Response, Stop> {
     let body = json_body(request, 8 << 20).await?;
     let behaviour = hub.behaviour();
     let mut state = hub.state();

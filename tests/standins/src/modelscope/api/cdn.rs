@@ -60,7 +60,5 @@ fn etag(sha256: &str) -> String {
 
 fn denied(why: &str) -> Response {
     let page = "<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>\n";
-    Response::bytes(403, page)
-        .header("content-type", "text/html")
-        .header("x-tengine-error", format!("denied by req auth: {why}"))
+    Response::bytes(403, page).header("content-type", "text/html").header("x-tengine-error", format!("denied by req auth: {why}"))
 }

@@ -17,13 +17,7 @@ use crate::server::{Request, Response};
 /// Larger bodies never reach the application: 500 MB of inline content (§3.7), in base64.
 const BODY: usize = 700 << 20;
 
-pub(super) async fn commit(
-    hub: &Hub,
-    request: &mut Request,
-    address: &Address,
-    caller: &Caller,
-    branch: &str,
-) -> Result<Response, Stop> {
+pub(super) async fn commit(hub: &Hub, request: &mut Request, address: &Address, caller: &Caller, branch: &str) -> Result<Response, Stop> {
     let body = json_body(request, BODY).await?;
     let behaviour = hub.behaviour();
     admit(hub, address, caller, &behaviour)?;
@@ -88,13 +82,7 @@ fn notice_habits(hub: &Hub, address: &Address, actions: &[Action]) {
     }
 }
 
-fn look(
-    hub: &Hub,
-    address: &Address,
-    branch: &str,
-    actions: &[Action],
-    behaviour: &Behaviour,
-) -> Result<Verdict, Refusal> {
+fn look(hub: &Hub, address: &Address, branch: &str, actions: &[Action], behaviour: &Behaviour) -> Result<Verdict, Refusal> {
     let state: &State = &hub.state();
     let repo = state.key_of(address).and_then(|key| state.repos.get(&key));
     let repo = repo.ok_or_else(|| Refusal::missing("the repository"))?;

@@ -36,8 +36,7 @@ const LICENCES: [&str; 17] = [
 ];
 
 /// What the official `set_repo_visibility` sends for a model: the whole form, filled from a GET.
-const MODEL_FORM: [&str; 7] =
-    ["ChineseName", "ModelFramework", "Visibility", "ProtectedMode", "ApprovalMode", "Description", "License"];
+const MODEL_FORM: [&str; 7] = ["ChineseName", "ModelFramework", "Visibility", "ProtectedMode", "ApprovalMode", "Description", "License"];
 
 /// What is asked for.
 struct Wish {
@@ -50,12 +49,7 @@ struct Wish {
     description: Option<String>,
 }
 
-pub(super) async fn create(
-    hub: &Hub,
-    request: &mut Request,
-    kind: RepoKind,
-    caller: &Caller,
-) -> Result<Response, Stop> {
+pub(super) async fn create(hub: &Hub, request: &mut Request, kind: RepoKind, caller: &Caller) -> Result<Response, Stop> {
     let fields = match kind {
         RepoKind::Model => json_fields(&json_body(request, 1 << 20).await?),
         RepoKind::Dataset => form_fields(request).await?,
@@ -92,12 +86,7 @@ pub(super) async fn create(
     Ok(legacy(data))
 }
 
-pub(super) async fn set_visibility(
-    hub: &Hub,
-    request: &mut Request,
-    address: &Address,
-    caller: &Caller,
-) -> Result<Response, Stop> {
+pub(super) async fn set_visibility(hub: &Hub, request: &mut Request, address: &Address, caller: &Caller) -> Result<Response, Stop> {
     let body = json_body(request, 1 << 20).await?;
     let mut state = hub.state();
     let repo = state.writable(address, caller)?;
@@ -117,11 +106,7 @@ pub(super) async fn set_visibility(
 }
 
 /// The files of a new repository: it is never empty.
-pub(in crate::modelscope) fn fresh_files(
-    kind: RepoKind,
-    name: &str,
-    behaviour: &Behaviour,
-) -> Vec<(&'static str, String)> {
+pub(in crate::modelscope) fn fresh_files(kind: RepoKind, name: &str, behaviour: &Behaviour) -> Vec<(&'static str, String)> {
     let attributes = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.bin filter=lfs diff=lfs merge=lfs -text\n";
     let card = format!("---\nlicense: Apache License 2.0\n---\n# {name}\n");
     let mut files = vec![(".gitattributes", attributes.to_owned()), ("README.md", card)];
@@ -188,9 +173,7 @@ fn is_name(name: &str) -> bool {
 
 fn taken(kind: RepoKind, site: Site) -> Refusal {
     match (site, kind) {
-        (Site::International, _) => {
-            Refusal::new(400, 10_010_202_004_u64, "the name can not be used: it is already in use")
-        }
+        (Site::International, _) => Refusal::new(400, 10_010_202_004_u64, "the name can not be used: it is already in use"),
         (Site::China, RepoKind::Model) => Refusal::new(400, 10_010_101_001_u64, "该名称已被注册使用，请重新命名"),
         (Site::China, RepoKind::Dataset) => Refusal::new(400, 10_020_101_001_u64, "该名称已被注册使用，请重新命名"),
     }

@@ -47,11 +47,7 @@ pub(super) fn download(
     let content = repo.quirks.serves_instead.get(path).cloned().or_else(|| bytes_of(hub, node));
     // The store let the bytes of this upload go: nothing real corresponds to it.
     let content = content.ok_or_else(|| Refusal::new(500, 500, "the object is not available"))?;
-    Ok(if node.lfs {
-        redirect(hub, &behaviour, repo, node, content, revision, path)
-    } else {
-        whole(content, behaviour.inline_chunked)
-    })
+    Ok(if node.lfs { redirect(hub, &behaviour, repo, node, content, revision, path) } else { whole(content, behaviour.inline_chunked) })
 }
 
 /// Counts a download that would let the service compress what it sends.
@@ -82,21 +78,12 @@ fn missing_file(behaviour: &Behaviour, path: &str) -> Result<Response, Refusal> 
 /// `Range` is ignored here, however politely asked.
 fn whole(content: Content, chunked: bool) -> Response {
     let len = content.len();
-    let response = Response::file(200, content, 0..len)
-        .header("content-type", "application/octet-stream")
-        .header("x-request-id", request_id());
+    let response =
+        Response::file(200, content, 0..len).header("content-type", "application/octet-stream").header("x-request-id", request_id());
     if chunked { response.chunked() } else { response }
 }
 
-fn redirect(
-    hub: &Hub,
-    behaviour: &Behaviour,
-    repo: &Repo,
-    node: &Node,
-    content: Content,
-    revision: &str,
-    path: &str,
-) -> Response {
+fn redirect(hub: &Hub, behaviour: &Behaviour, repo: &Repo, node: &Node, content: Content, revision: &str, path: &str) -> Response {
     let sha256 = &node.sha256;
     let key = hub.keys.issue(Opened { sha256: sha256.clone(), content }, behaviour.auth_key_lifetime);
     let name = path.rsplit('/').next().unwrap_or_default();

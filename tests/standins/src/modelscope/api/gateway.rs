@@ -48,14 +48,7 @@ pub(super) async fn put(
 }
 
 /// Lets those in who may write here.
-fn admit<'a>(
-    hub: &Hub,
-    request: &Request,
-    address: &Address,
-    caller: &Caller,
-    oid: &'a str,
-    size: &str,
-) -> Result<Announced<'a>, Refusal> {
+fn admit<'a>(hub: &Hub, request: &Request, address: &Address, caller: &Caller, oid: &'a str, size: &str) -> Result<Announced<'a>, Refusal> {
     let mut state = hub.state();
     let repo = state.writable(address, caller)?;
     hub.expect_read_back(repo);

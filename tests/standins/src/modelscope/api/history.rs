@@ -18,8 +18,7 @@ pub(super) fn revisions(hub: &Hub, address: &Address, caller: &Caller) -> Result
         return Err(Refusal::missing("the page"));
     }
     let at = |index: &usize| repo.commits[*index].at;
-    let branches: Vec<Value> =
-        repo.branches.iter().map(|(name, index)| json!({ "Revision": name, "CreatedAt": at(index) })).collect();
+    let branches: Vec<Value> = repo.branches.iter().map(|(name, index)| json!({ "Revision": name, "CreatedAt": at(index) })).collect();
     // Ordered by creation, the newest first: the official client takes the first as the latest.
     let mut tags: Vec<_> = repo.tags.iter().map(|(name, (_, created))| (*created, name)).collect();
     tags.sort_by(|one, other| other.cmp(one));
@@ -31,8 +30,7 @@ pub(super) fn commits(hub: &Hub, request: &Request, address: &Address, caller: &
     let state = hub.state();
     let repo = state.readable(address, caller)?;
     state.opens(repo, caller)?;
-    let (from, _) =
-        repo.resolve(request.query.get("Ref").unwrap_or("master")).ok_or_else(|| Refusal::missing("the revision"))?;
+    let (from, _) = repo.resolve(request.query.get("Ref").unwrap_or("master")).ok_or_else(|| Refusal::missing("the revision"))?;
     let history = repo.history(from);
     let page = paged(&history, number(request, "PageNumber", 1), number(request, "PageSize", 50));
     let listed: Vec<Value> = page.iter().map(|commit| commit_json(commit)).collect();
@@ -40,12 +38,7 @@ pub(super) fn commits(hub: &Hub, request: &Request, address: &Address, caller: &
     Ok(legacy_with(json!({ "Commit": listed }), json!({ "TotalCount": history.len() })))
 }
 
-pub(super) async fn tag(
-    hub: &Hub,
-    request: &mut Request,
-    address: &Address,
-    caller: &Caller,
-) -> Result<Response, Stop> {
+pub(super) async fn tag(hub: &Hub, request: &mut Request, address: &Address, caller: &Caller) -> Result<Response, Stop> {
     let body = json_body(request, 1 << 20).await?;
     let mut state = hub.state();
     let repo = state.writable(address, caller)?;
@@ -57,8 +50,7 @@ pub(super) async fn tag(
     if repo.tags.contains_key(name) {
         return Err(Refusal::bad(format!("tag {name} already exists")).into());
     }
-    let (index, _) =
-        repo.resolve(body["Ref"].as_str().unwrap_or("master")).ok_or_else(|| Refusal::missing("the revision"))?;
+    let (index, _) = repo.resolve(body["Ref"].as_str().unwrap_or("master")).ok_or_else(|| Refusal::missing("the revision"))?;
     repo.tags.insert(name.to_owned(), (index, now()));
     Ok(legacy(json!({ "Revision": name })))
 }

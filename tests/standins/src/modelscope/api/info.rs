@@ -20,12 +20,7 @@ pub(super) fn open(hub: &Hub, address: &Address, caller: &Caller) -> Result<Resp
     Ok(openapi(data))
 }
 
-pub(super) fn legacy_info(
-    hub: &Hub,
-    request: &Request,
-    address: &Address,
-    caller: &Caller,
-) -> Result<Response, Refusal> {
+pub(super) fn legacy_info(hub: &Hub, request: &Request, address: &Address, caller: &Caller) -> Result<Response, Refusal> {
     let mut state = hub.state();
     let repo = state.readable(address, caller)?;
     if let Some(revision) = request.query.get("Revision")
@@ -81,12 +76,7 @@ pub(super) fn paged<T>(all: &[T], page: u64, size: u64) -> &[T] {
     &all[start..(start.saturating_add(size as usize)).min(all.len())]
 }
 
-fn visible<'a>(
-    state: &'a State,
-    kind: RepoKind,
-    owner: Option<&'a str>,
-    caller: &'a Caller,
-) -> impl Iterator<Item = &'a Repo> {
+fn visible<'a>(state: &'a State, kind: RepoKind, owner: Option<&'a str>, caller: &'a Caller) -> impl Iterator<Item = &'a Repo> {
     let mine = move |repo: &&Repo| repo.kind == kind && owner.is_none_or(|owner| owner == repo.owner);
     state.repos.values().filter(mine).filter(move |repo| state.may_see(repo, caller))
 }

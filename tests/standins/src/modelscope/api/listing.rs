@@ -67,14 +67,7 @@ pub(super) fn tree(hub: &Hub, request: &Request, address: &Address, caller: &Cal
     Ok(envelope(repo, &wanted, &listed))
 }
 
-fn wanted(
-    hub: &Hub,
-    state: &mut State,
-    request: &Request,
-    address: &Address,
-    caller: &Caller,
-    page: u64,
-) -> Result<Wanted, Refusal> {
+fn wanted(hub: &Hub, state: &mut State, request: &Request, address: &Address, caller: &Caller, page: u64) -> Result<Wanted, Refusal> {
     let by_commit = hub.behaviour().listing_by_commit;
     let repo = state.readable(address, caller)?;
     state.opens(repo, caller)?;

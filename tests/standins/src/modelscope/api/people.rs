@@ -65,9 +65,5 @@ pub(super) fn brief(hub: &Hub, name: &str) -> Result<Response, Refusal> {
 /// The pages of the web front-end: a session opens them, a bare token perhaps.
 fn front_end_user(hub: &Hub, caller: &Caller) -> Result<String, Refusal> {
     let known = caller.known()?;
-    if known.session || hub.behaviour().token_opens_organizations {
-        Ok(known.user.clone())
-    } else {
-        Err(Refusal::unauthenticated())
-    }
+    if known.session || hub.behaviour().token_opens_organizations { Ok(known.user.clone()) } else { Err(Refusal::unauthenticated()) }
 }
