@@ -17,9 +17,11 @@ use crate::worker::Worker;
 
 /// How often a commit whose fate nobody knows is sent again.
 const COMMIT_TRIES: u32 = 3;
-/// After an answer that says nothing the head is looked at for so many seconds, one look after the other: Hugging Face may finish a commit
-/// a minute after it stopped answering (facts, huggingface §3).
-const LOOKS: [u64; 6] = [1, 2, 4, 8, 15, 20];
+/// After an answer that says nothing the head is looked at again after so many seconds: a hub may finish a commit after it stopped
+/// answering (facts, huggingface §3). One that happens later still meets a parent that has moved, or the same contents.
+const LOOKS: [u64; 4] = [1, 2, 4, 8];
+/// A commit that carries more than this and is broken off time and again may be more than somebody on the way takes.
+const HEAVY: usize = 1 << 20;
 /// A head may be listed late: it is read again after so many seconds.
 const LAG: [u64; 4] = [1, 2, 4, 8];
 
@@ -167,6 +169,10 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
                 },
                 ErrorKind::Unavailable | ErrorKind::Protocol => {
                     unclear += 1;
+                    // who refuses a long body before its end is heard as a broken connection only
+                    if unclear >= COMMIT_TRIES && error.fact("status").is_none() && inline_bytes(batch) > HEAVY {
+                        return Ok(Outcome::TooBig(error));
+                    }
                     (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
                 }
                 _ => None,
@@ -265,6 +271,14 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
         };
         Ok(if batch.iter().all(there) { manifest.commit } else { None })
     }
+}
+
+fn inline_bytes(batch: &[(Action, FileEntry)]) -> usize {
+    let carried = batch.iter().map(|(action, _)| match action {
+        Action::Inline { content, .. } => content.len(),
+        Action::Blob { .. } => 0,
+    });
+    carried.sum()
 }
 
 /// Title and trailers. A destination that more people can read does not learn the source's name.

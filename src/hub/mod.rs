@@ -1,5 +1,6 @@
 //! The two shores: what a migration reads from and writes to.
 
+mod download;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
@@ -250,6 +251,11 @@ fn at_the_gate(error: Error, page: &str) -> Error {
         }
         _ => error,
     }
+}
+
+/// An answer to a download that nothing explains.
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
 }
 
 /// A service's words, fit for one line: no control characters, at most 300 characters.

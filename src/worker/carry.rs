@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Request, UploadSender, upload_body};
 use crate::hub::{Destination, Source};
 use crate::repo::{Digests, FileEntry, Hasher};
+use crate::secret::SafeUrl;
 
 /// A single PUT keeps this much back until the digest of the whole file is known to be right.
 const WITHHELD: usize = 1 << 20;
@@ -113,6 +114,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         file: &FileEntry,
         part_size: u64,
         requests: &[Request],
+        complete: &SafeUrl,
         flight: &Arc<Flight>,
     ) -> Result<(Digests, Vec<String>)> {
         let mut flying = JoinSet::new();
@@ -141,7 +143,8 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                         let buffer = Arc::new(PartBuffer::new(memory?));
                         let start = launched as u64 * part_size;
                         let range = start..(start + part_size).min(file.size);
-                        let part = Part { range, request: requests[launched].clone(), buffer: buffer.clone() };
+                        let request = requests[launched].clone();
+                        let part = Part { range, index: launched, request, complete: complete.clone(), buffer: buffer.clone() };
                         flying.spawn(self.clone().carry_part(file.clone(), part, flight.clone()));
                         launched += 1;
                         let was_empty = ahead.is_empty();

@@ -172,7 +172,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Upload::Single(request) => {
                     self.carry_whole(&file, request, &flight, &mut hashed).await.map(|digests| (digests, Vec::new()))
                 }
-                Upload::Multipart { part_size, parts, .. } => self.carry_parts(&file, *part_size, parts, &flight).await,
+                Upload::Multipart { part_size, parts, complete } => self.carry_parts(&file, *part_size, parts, complete, &flight).await,
             };
             let ended = match tried {
                 Ok((digests, tags)) => {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -12,9 +13,12 @@ use super::slabs::Slabs;
 use super::{Flight, Reader, Worker, no_tag};
 use crate::error::{ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience, Request, upload_body};
-use crate::hub::{Destination, Source};
+use crate::hub::{Destination, Source, Upload};
 use crate::repo::FileEntry;
+use crate::secret::SafeUrl;
 
+/// How often one part asks for a new ticket.
+const RENEWALS: u32 = 3;
 /// How far a part without memory of its own may be ahead of the hash.
 const AHEAD: usize = 2 << 20;
 
@@ -117,14 +121,19 @@ impl PartBuffer {
 /// One part: which bytes, where to, and the way to the hash.
 pub(super) struct Part {
     pub(super) range: Range<u64>,
+    pub(super) index: usize,
     pub(super) request: Request,
+    /// The upload it is a part of.
+    pub(super) complete: SafeUrl,
     pub(super) buffer: Arc<PartBuffer>,
 }
 
 impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
-    /// Sends one part, again if its connection breaks. A refused URL ends the file's try, because it has expired.
-    pub(super) async fn carry_part(self: Arc<Self>, file: FileEntry, part: Part, flight: Arc<Flight>) -> Result<()> {
+    /// Sends one part, again if its connection breaks. A refused URL has expired: a new ticket for the same upload goes on from there, one
+    /// for another ends the file's try.
+    pub(super) async fn carry_part(self: Arc<Self>, file: FileEntry, mut part: Part, flight: Arc<Flight>) -> Result<()> {
         let mut backoff = Backoff::new(Patience::PATIENT);
+        let mut renewals = 0;
         loop {
             let (outcome, sent) = self.try_part(&file, &part, &flight).await;
             let error = match outcome {
@@ -137,14 +146,30 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             flight.back(sent);
             let error = error.with("part", part.range.start);
             let wait = match error.retryable() {
-                // the URL has expired: only a new ticket helps
-                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => return Err(error),
+                // the URL has expired: only a new ticket helps, and only if it names the same upload
+                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => match self.renewed(&file, &part).await? {
+                    Some(request) if renewals < RENEWALS => {
+                        renewals += 1;
+                        part.request = request;
+                        Some(Duration::ZERO)
+                    }
+                    _ => return Err(error),
+                },
                 Retry::Later(asked) => backoff.next(asked),
                 Retry::Never => return Err(error),
             };
             let Some(wait) = wait else { return Err(error.retry(Retry::Never)) };
             part.buffer.start_over();
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Where the part goes by a new ticket; `None` when that is another upload, or none is needed any more.
+    async fn renewed(&self, file: &FileEntry, part: &Part) -> Result<Option<Request>> {
+        let Some(ticket) = self.ticket(super::blob_of(file)?).await? else { return Ok(None) };
+        match ticket.upload {
+            Upload::Multipart { parts, complete, .. } if is_same_upload(&complete, &part.complete) => Ok(parts.into_iter().nth(part.index)),
+            _ => Ok(None),
         }
     }
 
@@ -189,5 +214,30 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             (Ok(None), Ok(_)) => Err(early()),
         };
         (outcome, sent)
+    }
+}
+
+/// Whether two completion addresses are of one upload: they name the same upload id, or, where they name none, are the same.
+fn is_same_upload(one: &SafeUrl, other: &SafeUrl) -> bool {
+    let id = |url: &SafeUrl| url.expose().query_pairs().find(|(name, _)| name == "uploadId").map(|(_, id)| id.into_owned());
+    match (id(one), id(other)) {
+        (None, None) => one.expose() == other.expose(),
+        (one_id, other_id) => one_id == other_id && one.expose().path() == other.expose().path(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_is_known_by_its_id_whatever_the_signature() {
+        let url = |text: &str| SafeUrl::new(text.parse().unwrap());
+        let same = |one: &str, other: &str| is_same_upload(&url(one), &url(other));
+        assert!(same("https://h/c?uploadId=a&sig=1", "https://h/c?uploadId=a&sig=2"));
+        assert!(!same("https://h/c?uploadId=a", "https://h/c?uploadId=b"));
+        assert!(!same("https://h/c?uploadId=a", "https://h/d?uploadId=a"));
+        assert!(same("https://h/c/1", "https://h/c/1"));
+        assert!(!same("https://h/c/1", "https://h/c/2"));
     }
 }

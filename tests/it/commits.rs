@@ -75,7 +75,9 @@ both_ways! {
     fn a_file_that_somebody_else_adds_meanwhile_is_kept_and_ours_are_added(way) {
         let trip = Trip::stocked(way);
         trip.copy().file("README.md", CARD).commit();
-        meddle(&trip, 5 * MIB, |copy| drop(copy.file("theirs.txt", "theirs").commit()));
+        meddle(&trip, 5 * MIB, |copy| {
+            copy.file("theirs.txt", "theirs").commit();
+        });
         let report = trip.migrate(&[]).exits(0).json();
         assert_eq!(report["state"], "verified");
         assert_eq!(report["verification"]["extra"], json!(["theirs.txt"]));
@@ -87,7 +89,9 @@ both_ways! {
 
     fn a_file_of_ours_that_somebody_else_writes_meanwhile_is_not_overwritten_unasked(way) {
         let trip = Trip::stocked(way);
-        meddle(&trip, 5 * MIB, |copy| drop(copy.file("vocab.txt", "theirs").commit()));
+        meddle(&trip, 5 * MIB, |copy| {
+            copy.file("vocab.txt", "theirs").commit();
+        });
         let report = trip.migrate(&[]).exits(3).json();
         assert_eq!(report["state"], "refused");
         assert!(report["error"]["message"].as_str().unwrap().contains("vocab.txt"), "{report}");
@@ -102,7 +106,9 @@ both_ways! {
     fn a_file_of_ours_that_somebody_else_adds_with_the_same_content_is_left_to_them(way) {
         let trip = Trip::stocked(way);
         trip.copy().file("README.md", CARD).commit();
-        meddle(&trip, 5 * MIB, |copy| drop(copy.file("vocab.txt", "a\nb\n").commit()));
+        meddle(&trip, 5 * MIB, |copy| {
+            copy.file("vocab.txt", "a\nb\n").commit();
+        });
         let report = trip.migrate(&[]).exits(0).json();
         assert_eq!(report["files"]["skipped"], 2);
         trip.assert_arrived();
@@ -128,7 +134,9 @@ both_ways! {
         let trip = Trip::stocked(way);
         let source = trip.source();
         let planned = source.head();
-        trip.when_uploaded(5 * MIB, move || drop(source.file("vocab.txt", "newer").file("optimizer.bin", bytes(1, 5)).commit()));
+        trip.when_uploaded(5 * MIB, move || {
+            source.file("vocab.txt", "newer").file("optimizer.bin", bytes(1, 5)).commit();
+        });
         let report = trip.migrate(&[]).exits(0).json();
         assert_eq!(report["source"]["revision"], planned);
         assert_eq!(trip.copy().content("vocab.txt").unwrap().to_bytes(), "a\nb\n");
@@ -186,7 +194,6 @@ both_ways! {
         trip.assert_done(trip.migrate(&[]));
     }
 
-    #[ignore = "takes three minutes: each try that failed is followed by 50 seconds of looking whether it happened after all"]
     fn a_commit_that_never_works_leaves_nothing_visible_and_says_why(way) {
         let trip = Trip::new(way);
         trip.source().file("weights.bin", bytes(1, 200 * KIB)).commit();
@@ -259,7 +266,9 @@ fn theirs(way: Way, base: &str, token: &str, files: &[(&str, &str)]) {
 fn a_head_that_moves_at_the_last_moment_makes_hugging_face_refuse_and_us_plan_again() {
     let trip = Trip::stocked(Way::MsToHf);
     let copy = trip.copy();
-    trip.when_commit(CommitMoment::BeforeApply, move || drop(copy.file("theirs.txt", "theirs").commit()));
+    trip.when_commit(CommitMoment::BeforeApply, move || {
+        copy.file("theirs.txt", "theirs").commit();
+    });
     trip.assert_done(trip.migrate(&[]));
     assert!(trip.copy().files().contains_key("theirs.txt"));
     assert_eq!(trip.destination_journal().requests("commit"), 2);
@@ -320,7 +329,6 @@ fn a_hub_that_takes_less_than_it_says_is_given_less() {
 }
 
 #[test]
-#[ignore = "whoever refuses a long body before its end may be heard as a broken connection only, and such a commit is not halved"]
 fn a_hub_that_breaks_off_what_is_too_much_is_given_less() {
     gives_less(3_000_000, 1_500_000);
 }

@@ -290,7 +290,6 @@ fn a_part_whose_address_has_expired_goes_by_a_new_ticket() {
 }
 
 #[test]
-#[ignore = "a new ticket starts the file over, also where it names the same upload"]
 fn a_part_whose_address_has_expired_goes_alone_where_the_new_ticket_names_the_same_upload() {
     let trip = Trip::stocked(Way::MsToHf);
     trip.world.hf.behaviour(|behaviour| behaviour.resumes_uploads = true);

@@ -1,5 +1,12 @@
 //! The real hf2ms over real sockets, between two stand-ins that refuse what the real services refuse and count every broken rule.
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test should stop")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a broken test should stop"
+)]
 
 mod again;
 mod cards;

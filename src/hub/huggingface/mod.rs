@@ -5,16 +5,17 @@ mod wire;
 
 use std::ops::Range;
 
-use reqwest::header::{AUTHORIZATION, LINK, LOCATION};
+use reqwest::header::{AUTHORIZATION, LINK};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::lfs::{self, Found, Locations};
+use super::download::{Downloads, Wanted};
 use super::{
     Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint,
+    unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Http, Patience, Request, UploadBody, classify, retry_after};
+use crate::http::{Answer, Http, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -24,7 +25,7 @@ pub struct HuggingFace {
     http: Http,
     endpoint: Url,
     token: Option<Token>,
-    locations: Locations,
+    downloads: Downloads,
     patience: Patience,
 }
 
@@ -35,7 +36,9 @@ impl HuggingFace {
     /// A client for the hub at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default(), patience })
+        let http = Http::new(loopback)?;
+        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        Ok(Self { http, endpoint, token, downloads, patience })
     }
 
     /// The address of a repository's page.
@@ -142,41 +145,9 @@ impl Source for HuggingFace {
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
         let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
         let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());
-        let known = if location == Location::Recent { self.locations.get(&path) } else { None };
-        let (mut url, mut found) = match known {
-            Some(found) => (found.url.clone(), Some(found)),
-            None => (self.url(&path)?, None),
-        };
-        for _hop in 0..5 {
-            let mut request = self.request(Method::GET, url.clone())?;
-            request.headers.extend(lfs::download_headers(&range, file.size)?);
-            let response = self.http.open(&request).await?;
-            let own = url.expose().origin() == self.endpoint.origin();
-            match response.status() {
-                status if status.is_redirection() => {
-                    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-                    let target = target.ok_or_else(|| Error::new(ErrorKind::Protocol, "a redirect without a target"))?;
-                    url = SafeUrl::join(url.expose(), target)?;
-                    // the metadata stands on the redirect that leaves the hub, not on the CDN's answer (facts, huggingface §2)
-                    if own && url.expose().origin() != self.endpoint.origin() {
-                        let size = response.headers().get("x-linked-size").and_then(|value| value.to_str().ok()?.parse().ok());
-                        let place = Found::new(url.clone(), lfs::validator(response.headers()), size);
-                        self.locations.put(path.clone(), place.clone());
-                        found = Some(place);
-                    }
-                }
-                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
-                _ if own => {
-                    let refused = judge(&Http::answer_of(response).await).and_then(|_| Err(unexpected()));
-                    return refused.map_err(|error| at_the_gate(error, &self.page(&manifest.repo)));
-                }
-                status => {
-                    self.locations.forget(&path, &url);
-                    return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url));
-                }
-            }
-        }
-        Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))
+        let wanted = Wanted { path: &path, range, size: file.size, location };
+        let refusal = |answer: &Answer| at_the_gate(judge(answer).err().unwrap_or_else(unexpected), &self.page(&manifest.repo));
+        self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
     async fn account(&self) -> Result<Account> {
@@ -193,10 +164,6 @@ impl Source for HuggingFace {
             .await?;
         Ok(me.account())
     }
-}
-
-fn unexpected() -> Error {
-    Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
 }
 
 impl Destination for HuggingFace {

@@ -60,7 +60,9 @@ impl TreeEntry {
             "file" => {}
             "directory" => return Ok(None),
             other => {
-                return Err(odd("the listing holds something that is neither file nor folder").with("path", &self.path).with("kind", other));
+                return Err(odd("the listing holds something that is neither file nor folder")
+                    .with("path", &self.path)
+                    .with("kind", other));
             }
         }
         let path = RepoPath::new(self.path)?;

@@ -6,17 +6,17 @@ mod wire;
 
 use std::ops::Range;
 
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use url::{Host, Url};
 
-use super::lfs::{self, Found, Locations};
+use super::download::{Downloads, Wanted};
 use super::{
     Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate,
-    endpoint,
+    endpoint, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Http, Patience, Request, UploadBody, retry_after};
+use crate::http::{Answer, Http, Patience, Request, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -26,7 +26,7 @@ pub struct ModelScope {
     http: Http,
     endpoint: Url,
     token: Option<Token>,
-    locations: Locations,
+    downloads: Downloads,
     patience: Patience,
 }
 
@@ -37,7 +37,9 @@ impl ModelScope {
     /// A client for the site at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        Ok(Self { http: Http::new(loopback)?, endpoint, token, locations: Locations::default(), patience })
+        let http = Http::new(loopback)?;
+        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        Ok(Self { http, endpoint, token, downloads, patience })
     }
 
     /// The address of a repository's page.
@@ -112,40 +114,12 @@ impl Source for ModelScope {
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
         let commit = file.read_at.as_deref().or(manifest.commit.as_deref()).unwrap_or(&manifest.revision);
         let path = format!("{}/repo?Revision={}&FilePath={}", api(&manifest.repo), encode(commit), encode(file.path.as_str()));
-        let known = if location == Location::Recent { self.locations.get(&path) } else { None };
-        let (mut url, mut found) = match known {
-            Some(found) => (found.url.clone(), Some(found)),
-            None => (self.url(&path)?, None),
+        let wanted = Wanted { path: &path, range, size: file.size, location };
+        let refusal = |answer: &Answer| {
+            let error = judge::<serde_json::Value>(answer).err();
+            at_the_gate(error.unwrap_or_else(unexpected), &self.page(&manifest.repo))
         };
-        for _hop in 0..5 {
-            let own = url.expose().origin() == self.endpoint.origin();
-            let mut request = self.request(Method::GET, url.clone())?;
-            request.headers.extend(lfs::download_headers(&range, file.size)?);
-            let response = self.http.open(&request).await?;
-            match response.status() {
-                status if status.is_redirection() => {
-                    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-                    let target = target.ok_or_else(|| Error::new(ErrorKind::Protocol, "a redirect without a target"))?;
-                    url = SafeUrl::join(url.expose(), target)?;
-                    if own && url.expose().origin() != self.endpoint.origin() {
-                        let place = Found::new(url.clone(), lfs::validator(response.headers()), None);
-                        self.locations.put(path.clone(), place.clone());
-                        found = Some(place);
-                    }
-                }
-                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return lfs::opened(response, &range, found.as_ref()),
-                _ if own => {
-                    return judge::<serde_json::Value>(&Http::answer_of(response).await)
-                        .and_then(|_| Err(Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")))
-                        .map_err(|error| at_the_gate(error, &self.page(&manifest.repo)));
-                }
-                status => {
-                    self.locations.forget(&path, &url);
-                    return Err(lfs::storage_refusal(status, retry_after(response.headers())).with("url", &url));
-                }
-            }
-        }
-        Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", &file.path))
+        self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
     async fn account(&self) -> Result<Account> {

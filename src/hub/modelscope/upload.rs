@@ -11,7 +11,7 @@ use super::{ModelScope, SafeUrl};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, Payload, Piece, Request};
 use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, quoted};
-use crate::repo::{GIT_FILE_LIMIT, RepoPath, RepoRef, RepoType, Visibility};
+use crate::repo::{RepoPath, RepoRef, RepoType, Visibility};
 
 /// Always inline, at any depth, because the site reads them and would see a pointer otherwise (facts, modelscope §3.2).
 const METADATA: [&str; 10] = [
@@ -27,13 +27,15 @@ const METADATA: [&str; 10] = [
     ".mdl",
 ];
 
+/// The most that any client seen sends inline (facts, modelscope §3.2).
+const METADATA_LIMIT: u64 = 5 << 20;
 /// Other files go inline up to here.
 const INLINE_LIMIT: u64 = 64 << 10;
 
 /// Whether a file goes as a blob. The client chooses; the server takes either.
 pub(super) fn is_lfs(path: &RepoPath, size: u64) -> bool {
     let metadata = METADATA.contains(&path.file_name().to_lowercase().as_str());
-    size > if metadata { GIT_FILE_LIMIT } else { INLINE_LIMIT }
+    size > if metadata { METADATA_LIMIT } else { INLINE_LIMIT }
 }
 
 #[derive(Deserialize)]
@@ -226,6 +228,6 @@ mod tests {
         assert!(!lfs("sub/Config.json", 1 << 20));
         assert!(!lfs("a.bin", 64 << 10));
         assert!(lfs("a.bin", (64 << 10) + 1));
-        assert!(lfs("README.md", 11_000_000));
+        assert!(lfs("README.md", 6_000_000));
     }
 }

@@ -1,0 +1,208 @@
+//! Opening a file for reading, as both hubs do it: the hub answers with the bytes or sends on to a CDN, which gets no credentials.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use super::{Location, Opened};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::http::{Answer, Http, Request, retry_after};
+use crate::secret::SafeUrl;
+
+/// Redirects followed for one download.
+const MOST_HOPS: usize = 5;
+/// How long a location may be used again. Signed URLs live 20 minutes and more (facts, modelscope §2.4).
+const REMEMBERED: Duration = Duration::from_secs(300);
+/// How many locations are remembered.
+const MOST_REMEMBERED: usize = 256;
+
+/// Where files were found lately, so that the parts of one file share a resolve call; after any failure the hub is asked anew.
+pub(super) struct Downloads {
+    http: Http,
+    endpoint: Url,
+    found: Mutex<HashMap<String, Found>>,
+}
+
+/// Where a file's bytes are, and what the hub said of them when it sent on.
+#[derive(Clone)]
+struct Found {
+    url: SafeUrl,
+    validator: Option<String>,
+    total: Option<u64>,
+    at: Instant,
+}
+
+/// Which bytes of which file.
+pub(super) struct Wanted<'a> {
+    /// The file's address below the endpoint.
+    pub(super) path: &'a str,
+    pub(super) range: Range<u64>,
+    /// Of the whole file.
+    pub(super) size: u64,
+    pub(super) location: Location,
+}
+
+impl Downloads {
+    pub(super) fn new(http: Http, endpoint: Url) -> Self {
+        Self { http, endpoint, found: Mutex::default() }
+    }
+
+    /// Opens a file. `request` makes a request to an address, with credentials if it is the hub's own; `refusal` says what a refusal of
+    /// the hub means.
+    pub(super) async fn open(
+        &self,
+        wanted: Wanted<'_>,
+        request: impl Fn(SafeUrl) -> Result<Request> + Send + Sync,
+        refusal: impl Fn(&Answer) -> Error + Send + Sync,
+    ) -> Result<Opened> {
+        let Wanted { path, range, size, location } = wanted;
+        let mut found = if location == Location::Recent { self.recent(path) } else { None };
+        let mut url = match &found {
+            Some(found) => found.url.clone(),
+            None => SafeUrl::join(&self.endpoint, path)?,
+        };
+        for _hop in 0..MOST_HOPS {
+            let own = self.is_own(&url);
+            let mut request = request(url.clone())?;
+            request.headers.extend(download_headers(&range, size)?);
+            let response = self.http.open(&request).await?;
+            match response.status() {
+                status if status.is_redirection() => {
+                    let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let target = target.ok_or_else(|| Error::new(ErrorKind::Protocol, "a redirect without a target"))?;
+                    url = SafeUrl::join(url.expose(), target)?;
+                    if own && !self.is_own(&url) {
+                        found = Some(self.remember(path, url.clone(), response.headers()));
+                    }
+                }
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return opened(response, &range, found.as_ref()),
+                _ if own => return Err(refusal(&Http::answer_of(response).await)),
+                status => {
+                    self.forget(path, &url);
+                    return Err(storage_refusal(status, retry_after(response.headers())).with("url", &url));
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "too many redirects").with("path", path))
+    }
+
+    fn is_own(&self, url: &SafeUrl) -> bool {
+        url.expose().origin() == self.endpoint.origin()
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent(&self, path: &str) -> Option<Found> {
+        self.found().get(path).filter(|found| found.at.elapsed() < REMEMBERED).cloned()
+    }
+
+    /// The metadata stands on the redirect that leaves the hub, not on the CDN's answer (facts, huggingface §2).
+    fn remember(&self, path: &str, url: SafeUrl, headers: &HeaderMap) -> Found {
+        let total = headers.get("x-linked-size").and_then(|value| value.to_str().ok()?.parse().ok());
+        let place = Found { url, validator: validator(headers), total, at: Instant::now() };
+        let mut found = self.found();
+        if found.len() >= MOST_REMEMBERED {
+            found.retain(|_, found| found.at.elapsed() < REMEMBERED);
+        }
+        if found.len() < MOST_REMEMBERED {
+            found.insert(path.to_owned(), place.clone());
+        }
+        place
+    }
+
+    /// Drops a location that was refused, so that nobody else tries it.
+    fn forget(&self, path: &str, url: &SafeUrl) {
+        let mut found = self.found();
+        if found.get(path).is_some_and(|found| found.url.expose() == url.expose()) {
+            found.remove(path);
+        }
+    }
+}
+
+/// The headers of every download: no compression, and a range unless the whole file is wanted.
+fn download_headers(range: &Range<u64>, size: u64) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if range.start > 0 || range.end < size {
+        let value = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        let value = HeaderValue::from_str(&value).map_err(|error| Error::new(ErrorKind::Local, "no range header").because(error))?;
+        headers.insert(RANGE, value);
+    }
+    Ok(headers)
+}
+
+/// Reads where a download's body starts and how long the file is from its head.
+///
+/// Fails with a retryable `Protocol` when the head contradicts the range asked for.
+fn opened(response: Response, range: &Range<u64>, found: Option<&Found>) -> Result<Opened> {
+    let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let (start, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
+        let (start, total) = text(CONTENT_RANGE).and_then(content_range).ok_or_else(|| mismatch("a partial answer without a range"))?;
+        if start != range.start {
+            return Err(mismatch("a range that was not asked for"));
+        }
+        (start, total)
+    } else {
+        (0, text(CONTENT_LENGTH).and_then(|length| length.parse().ok()))
+    };
+    let validator = found.and_then(|found| found.validator.clone()).or_else(|| validator(response.headers()));
+    let total = total.or_else(|| found.and_then(|found| found.total));
+    Ok(Opened { start, total, validator, response })
+}
+
+/// `bytes 10-19/100` → 10, 100.
+fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (span, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let start = span.split_once('-')?.0.parse().ok()?;
+    Some((start, total.parse().ok()))
+}
+
+/// The tag of the content: the linked one where there is one, since the plain one may be the redirect's.
+fn validator(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get("x-linked-etag").or_else(|| headers.get("etag"))?.to_str().ok()?;
+    Some(tag.trim_start_matches("W/").trim_matches('"').to_owned())
+}
+
+fn mismatch(message: &'static str) -> Error {
+    Error::new(ErrorKind::Protocol, message).retry(Retry::Later(None))
+}
+
+/// What a storage or CDN answered instead of the content. Such hosts say no more than a status; a refused URL has mostly expired, so
+/// the hub is asked for a new one.
+fn storage_refusal(status: StatusCode, retry_after: Option<Duration>) -> Error {
+    let error = Error::new(ErrorKind::Unavailable, "the storage refused").with("status", status.as_u16());
+    match status.as_u16() {
+        416 => error.retry(Retry::Never),
+        _ => error.retry(Retry::Later(retry_after)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_that_was_refused_is_not_given_out_again() {
+        let url = |text: &str| SafeUrl::new(text.parse().unwrap());
+        let downloads = Downloads::new(Http::new(true).unwrap(), "https://hub.example".parse().unwrap());
+        downloads.remember("file", url("https://cdn.example/new"), &HeaderMap::new());
+        downloads.forget("file", &url("https://cdn.example/old"));
+        assert!(downloads.recent("file").is_some(), "somebody found a new one meanwhile");
+        downloads.forget("file", &url("https://cdn.example/new"));
+        assert!(downloads.recent("file").is_none());
+    }
+
+    #[test]
+    fn content_ranges_are_read() {
+        assert_eq!(content_range("bytes 10-19/100"), Some((10, Some(100))));
+        assert_eq!(content_range("bytes 10-19/*"), Some((10, None)));
+        assert_eq!(content_range("items 1-2/3"), None);
+    }
+}
