@@ -46,7 +46,8 @@ fn main() -> ExitCode {
     ];
     let same = demo.same_content();
     demo.table(&runs, same);
-    let good = runs.iter().all(|(_, report)| report.state == State::Verified) && same && runs[2].1.bytes.moved == 0;
+    let verified = runs.iter().all(|(_, report)| report.state == State::Verified);
+    let good = verified && same && runs[2].1.bytes.moved == 0 && demo.broken_rules() == 0;
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -86,7 +87,9 @@ impl Demo {
         println!("\n── {title}\n$ hf2ms migrate {} --runner local", arguments.join(" "));
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("migrate").args(arguments).args(["--runner", "local"]);
-        let ended = command.envs(self.environment.iter().cloned()).stdin(Stdio::null()).status().unwrap();
+        // nothing of the user's own: neither tokens nor proxies; only what a terminal needs
+        let terminal = ["TERM", "COLUMNS", "LINES", "NO_COLOR"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+        let ended = command.env_clear().envs(terminal).envs(self.environment.iter().cloned()).stdin(Stdio::null()).status().unwrap();
         let newest = std::fs::read_dir(self.home.join("migrations")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
         let report = std::fs::read(newest.join("report.json")).unwrap_or_else(|_| panic!("no report; hf2ms {ended}"));
         (title.to_owned(), serde_json::from_slice(&report).unwrap())
@@ -121,7 +124,11 @@ impl Demo {
             );
         }
         println!("\nwhat came back is {} to what was sent, by sha256 of every file", if same { "identical" } else { "NOT identical" });
-        println!("rules of the hubs broken on the way: {}", self.hf.strict().count() + self.ms.strict().count());
+        println!("rules of the hubs broken on the way: {}", self.broken_rules());
+    }
+
+    fn broken_rules(&self) -> usize {
+        self.hf.strict().count() + self.ms.strict().count()
     }
 }
 

@@ -50,7 +50,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The process exit code that goes with it (see DESIGN §4.1 in the README: 1 failed, 2 usage, 3 refused, 4 unproven, 130 cancelled).
+    /// The process exit code that goes with it (1 failed, 2 usage, 3 refused, 4 unproven, 130 cancelled).
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Usage | Self::Unsupported => 2,

@@ -168,7 +168,7 @@ pub enum What {
     },
     /// How far it is; also the heartbeat.
     Progress {
-        /// Payload bytes that reached the destination so far.
+        /// Payload bytes sent to the destination so far, those of broken tries included.
         moved: u64,
         /// Files that are done.
         files_done: u64,
@@ -364,7 +364,7 @@ pub struct FileCounts {
 pub struct ByteCounts {
     /// Of the selected files.
     pub total: u64,
-    /// Sent to the destination.
+    /// Sent to the destination, broken tries included.
     pub moved: u64,
     /// Not sent, because the destination had them.
     pub reused: u64,

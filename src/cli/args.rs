@@ -205,6 +205,12 @@ impl Unbuilt {
 }
 
 impl Selecting {
+    /// Whether nothing but SOURCE is given.
+    pub(super) fn names_only_a_source(&self) -> bool {
+        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude } = self;
+        to.is_none() && dest.is_none() && repo_type.is_none() && revision.is_none() && include.is_empty() && exclude.is_empty()
+    }
+
     /// The one source and what is wanted of it. Several sources are refused.
     pub(super) fn wanted(&self) -> Result<Wanted> {
         let sources: Vec<_> = self

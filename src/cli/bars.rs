@@ -72,7 +72,7 @@ impl Bars {
 impl Terminal {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let overall = all.add(ProgressBar::new(0).with_style(style("{bar:30} {bytes}/{total_bytes}  {msg}")));
+        let overall = all.add(ProgressBar::new(0).with_style(style("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {msg}")));
         Self { all, overall, files: Vec::new() }
     }
 
@@ -83,7 +83,8 @@ impl Terminal {
         let flights = progress.in_flight.iter().take(FILES);
         let count = flights.clone().count();
         while self.files.len() < count {
-            self.files.push(self.all.add(ProgressBar::new(0).with_style(style("  {bar:20} {bytes}/{total_bytes}  {wide_msg}"))));
+            self.files
+                .push(self.all.add(ProgressBar::new(0).with_style(style("  {bar:20} {decimal_bytes}/{decimal_total_bytes}  {wide_msg}"))));
         }
         for bar in self.files.drain(count..) {
             bar.finish_and_clear();

@@ -36,7 +36,10 @@ fn show_plan(config: &Config, prepared: &Prepared, json: bool) -> Result<()> {
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
     let wanted = options.selecting.wanted()?;
-    if !options.dry_run {
+    if options.dry_run && options.detach {
+        return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
+    }
+    if !options.dry_run || options.runner.is_some() {
         choose_runner(config, options.runner.as_deref())?;
     }
     let prepared = migration::prepare(config, &wanted).await?;

@@ -126,9 +126,15 @@ impl Tally {
         if self.report.state == State::Unproven {
             let bad = [&verification.differing[..], &verification.missing, unproven].concat();
             let names: Vec<_> = bad.iter().take(3).map(RepoPath::as_str).collect();
-            let error = Error::new(ErrorKind::Unproven, format!("{} files at the destination are not proven", bad.len()))
-                .with("files", names.join(", "))
-                .hint_to("do not delete the source; run the same command again, or look closer with `hf2ms verify --deep`");
+            let error = Error::new(
+                ErrorKind::Unproven,
+                match bad.len() {
+                    1 => "1 file at the destination is not proven".to_owned(),
+                    count => format!("{count} files at the destination are not proven"),
+                },
+            )
+            .with("files", names.join(", "))
+            .hint_to("do not delete the source; run the same command again, or look closer with `hf2ms verify --deep`");
             self.report.error = Some(ErrorReport::from(&error));
         }
         self.report.verification = report;

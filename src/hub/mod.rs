@@ -192,7 +192,7 @@ pub struct CommitLimits {
 pub trait Destination: Source {
     /// Creates the repository and reads back who may read it.
     ///
-    /// Fails with `Forbidden` when the token may not, and when the hub made it more open than asked.
+    /// Fails with `Forbidden` when the token may not. Whether the hub made it more open than asked is the caller's to see.
     fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> impl Future<Output = Result<Created>> + Send;
 
     /// Asks whether the hub would take this card. Fails with `InvalidInput` in its own words.

@@ -217,9 +217,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     }
 }
 
-/// Whether two completion addresses are of one upload: they name the same upload id, or, where they name none, are the same.
+/// Whether two completion addresses are of one upload: they name the same upload id, or, where they name none, are the same. How the
+/// parameter is called is not published [?]: any name that starts with `upload` is taken for it.
 fn is_same_upload(one: &SafeUrl, other: &SafeUrl) -> bool {
-    let id = |url: &SafeUrl| url.expose().query_pairs().find(|(name, _)| name == "uploadId").map(|(_, id)| id.into_owned());
+    let is_id = |name: &str| name.to_ascii_lowercase().starts_with("upload");
+    let id = |url: &SafeUrl| url.expose().query_pairs().find(|(name, _)| is_id(name)).map(|(_, id)| id.into_owned());
     match (id(one), id(other)) {
         (None, None) => one.expose() == other.expose(),
         (one_id, other_id) => one_id == other_id && one.expose().path() == other.expose().path(),

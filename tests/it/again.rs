@@ -7,7 +7,7 @@ use crate::world::{KIB, MIB, bytes, generated};
 
 /// Runs again and finds nothing to do.
 #[track_caller]
-fn idle(trip: &Trip) {
+pub fn idle(trip: &Trip) {
     let (sent, head) = (trip.destination_journal().bytes_uploaded(), trip.copy().head());
     let commits = trip.destination_journal().requests("commit");
     let report = trip.migrate(&[]).exits(0).json();

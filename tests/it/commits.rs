@@ -14,10 +14,10 @@ use standins::rig::CommitMoment;
 use crate::trip::{CARD, Repo, Trip, Way, both_ways, stock};
 use crate::world::{KIB, MIB, Outcome, bytes, generated};
 
-type Seen = Arc<Mutex<Vec<BTreeSet<String>>>>;
+pub type Seen = Arc<Mutex<Vec<BTreeSet<String>>>>;
 
 /// Notes which files are visible at the destination each time a commit is asked for, those the hub made itself left out.
-fn watch(trip: &Trip, copy: &Repo) -> Seen {
+pub fn watch(trip: &Trip, copy: &Repo) -> Seen {
     let (seen, own): (Seen, BTreeSet<String>) = (Seen::default(), copy.files().into_keys().collect());
     let (log, copy) = (seen.clone(), copy.clone());
     let look = move || log.lock().unwrap().push(copy.files().into_keys().filter(|path| !own.contains(path)).collect());
@@ -31,7 +31,7 @@ fn meddle(trip: &Trip, at: u64, act: impl FnOnce(&Repo) + Send + 'static) {
     trip.when_uploaded(at, move || act(&copy));
 }
 
-const LOADABLE: [&str; 3] = ["README.md", "config.json", "model.safetensors.index.json"];
+pub const LOADABLE: [&str; 3] = ["README.md", "config.json", "model.safetensors.index.json"];
 
 both_ways! {
     fn all_becomes_visible_at_once_and_says_where_it_is_from(way) {
@@ -214,7 +214,7 @@ fn text(size: u64) -> String {
 }
 
 /// Migrates while somebody else is faster in creating the destination, with these files.
-fn migrate_into_theirs(trip: &Trip, way: Way, files: &[(&str, &str)]) -> Outcome {
+pub fn migrate_into_theirs(trip: &Trip, way: Way, files: &[(&str, &str)]) -> Outcome {
     let (route, base, token) = match way {
         Way::HfToMs => ("create", trip.world.ms.endpoint(), &trip.world.variables["MODELSCOPE_API_TOKEN"]),
         Way::MsToHf => ("repo.create", trip.world.hf.endpoint(), &trip.world.variables["HF_TOKEN"]),

@@ -48,7 +48,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().unwrap_or_else(|| panic!("no object: {object}")).keys().map(String::as_str).collect()
 }
 
-/// `--json` of `migrate`, as DESIGN §4.1 has it.
+/// `--json` of `migrate`, as scripts rely on it.
 #[track_caller]
 fn assert_report(report: &Value) {
     let expected = [

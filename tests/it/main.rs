@@ -9,15 +9,18 @@
 )]
 
 mod again;
+mod caps;
 mod cards;
 mod commits;
 mod configured;
 mod corruption;
 mod faces;
+mod guesses;
 mod kill;
 mod lies;
 mod milestone;
 mod peers;
+#[cfg(target_os = "linux")]
 mod streaming;
 mod tokens;
 mod trip;

@@ -127,7 +127,7 @@ impl World {
         let _absent = std::fs::remove_dir_all(self.home.join("state"));
     }
 
-    /// The process that carries the newest migration.
+    /// The process that carries the newest migration, if it lives.
     pub fn carrier(&self) -> Option<u32> {
         carrier_in(&self.home)
     }
@@ -161,11 +161,21 @@ impl Drop for World {
     }
 }
 
-/// The process that carries the newest migration of this home, for closures that cannot hold the world.
+/// The process that carries the newest migration of this home, if it lives, for closures that cannot hold the world.
 pub fn carrier_in(home: &Path) -> Option<u32> {
     let newest = std::fs::read_dir(home.join("state/migrations")).ok()?.filter_map(|entry| Some(entry.ok()?.path())).max()?;
     let place: Value = serde_json::from_slice(&std::fs::read(newest.join("place.json")).ok()?).ok()?;
-    place["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+    let pid = u32::try_from(place["pid"].as_u64()?).ok()?;
+    is_still(pid, place["started"].as_str()?).then_some(pid)
+}
+
+/// Whether a process is the one that was started then: its number alone may be another's by now.
+fn is_still(pid: u32, started: &str) -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)) == Some(started)
 }
 
 fn host(endpoint: &str) -> String {

@@ -198,8 +198,11 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run again"),
+        (403, _) if words.contains("too large to be downloaded") => Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size"),
         (403, _) => Error::new(ErrorKind::Forbidden, "the token may not do this")
             .hint_to("use a token with the `write` role, or with `repo.write` for this namespace"),
+        // what is too much for one commit has no status of its own [?]
+        (400 | 422, _) if words.to_lowercase().contains("too many") => Error::new(ErrorKind::TooLarge, "too much in one request"),
         (409, _) if words.contains("conflicting operation") => {
             Error::new(ErrorKind::Conflict, "another operation of this account is in progress").retry(Retry::Later(None))
         }

@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub listing_shows_sha256: bool,
     /// How many entries a model listing has at most. §2.3
     pub listing_cap: usize,
+    /// How many entries a page of a dataset listing has at most, whatever is asked for. Off by default.
+    pub page_limit: u64,
     /// Whether files under review download. §2.3 `[?]`
     pub in_check_downloads: bool,
     /// What a download of a missing file answers. §2.4: two reports, two answers.
@@ -68,6 +70,7 @@ impl Default for Behaviour {
             listing_by_commit: true,
             listing_shows_sha256: true,
             listing_cap: 3000,
+            page_limit: u64::MAX,
             in_check_downloads: false,
             missing_file: MissingFile::NotFound,
             inline_chunked: false,

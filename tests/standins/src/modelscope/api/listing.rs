@@ -47,8 +47,8 @@ pub(super) fn files(hub: &Hub, request: &Request, address: &Address, caller: &Ca
 /// `repo/tree`: page by page; the last page is the one that is not full.
 pub(super) fn tree(hub: &Hub, request: &Request, address: &Address, caller: &Caller) -> Result<Response, Refusal> {
     let page = number(request, "PageNumber", 1).max(1);
-    let size = number(request, "PageSize", PAGE).max(1);
     let behaviour = hub.behaviour();
+    let size = number(request, "PageSize", PAGE).min(behaviour.page_limit).max(1);
     let mut state = hub.state();
     let wanted = wanted(hub, &mut state, request, address, caller, page)?;
     let repo = &state.repos[&wanted.repo];
