@@ -22,6 +22,7 @@ use crate::http::Patience;
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
 use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
+use crate::repo::FileEntry;
 use crate::secret::Tokens;
 use crate::worker::Meter;
 use tally::Tally;
@@ -50,6 +51,7 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             meter: Arc::default(),
             tally: &tally,
             head: Mutex::default(),
+            fresh: Mutex::default(),
             committing: Arc::new(watch::Sender::new(false)),
         })
     });
@@ -80,6 +82,8 @@ struct Conductor<'a> {
     tally: &'a Mutex<Tally>,
     /// The destination's head before our first commit.
     head: Mutex<Option<String>>,
+    /// What the hub put into the repository that this migration created.
+    fresh: Mutex<Vec<FileEntry>>,
     /// Whether a commit is under way.
     committing: Arc<watch::Sender<bool>>,
 }
@@ -96,9 +100,9 @@ impl Conductor<'_> {
                 .with("program", PROTOCOL)
                 .hint_to("use the same version of hf2ms to plan and to run"));
         }
-        let migrate = self.migrate();
+        let mut migrate = Box::pin(self.migrate());
         let progress = self.tell_progress();
-        tokio::pin!(migrate, progress);
+        tokio::pin!(progress);
         tokio::select! {
             outcome = &mut migrate => return outcome,
             () = &mut progress => {}
@@ -113,7 +117,10 @@ impl Conductor<'_> {
             _ = committing.wait_for(|committing| !committing) => {}
             () = tokio::time::sleep(COMMIT_GRACE) => {}
         }
-        Err(self.cancelled().await)
+        // what is still in flight is broken off
+        drop(migrate);
+        let unknown = *self.committing.borrow();
+        Err(self.cancelled(unknown).await)
     }
 
     /// Plans and does it; again when the destination changed in between.
@@ -133,9 +140,10 @@ impl Conductor<'_> {
 
     async fn attempt(&self) -> Result<()> {
         let Job { request, source_commit, known, consent, .. } = self.job;
-        let survey =
+        let mut survey =
             Survey::new(self.source.as_ref(), self.destination.as_ref(), request, source_commit.as_deref(), known, Purpose::Migrate)
                 .await?;
+        survey.know_hubs_own(&self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
         let plan = survey.plan()?;
         if !self.tally().has_commits() {
             self.set_head(plan.destination_head.clone());
@@ -214,10 +222,14 @@ impl Conductor<'_> {
     }
 
     /// What is there after a cancellation: it may have come too late.
-    async fn cancelled(&self) -> Error {
+    async fn cancelled(&self, commit_under_way: bool) -> Error {
         let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let created = self.tally().report().destination.created;
+        let commits = self.tally().has_commits();
         let what = match self.destination.info(&self.job.request.destination, None).await {
+            Ok(info) if info.commit == before && !commits && commit_under_way => {
+                "a commit was under way and nothing is seen of it yet: look with `hf2ms verify`".to_owned()
+            }
             Ok(info) if info.commit == before && created => "the repository was created, nothing was committed".to_owned(),
             Ok(info) if info.commit == before => "nothing was committed".to_owned(),
             Ok(info) => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),

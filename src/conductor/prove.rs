@@ -48,16 +48,18 @@ pub async fn prove<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expec
     let by_path: HashMap<_, _> = expected.iter().map(|expected| (&expected.file.path, expected)).collect();
     let matched: Vec<_> = verification.matched.iter().chain(&verification.incomparable).filter_map(|path| by_path.get(path)).collect();
     let checks = matched.into_iter().map(|expected| check(destination, &manifest, expected, deep));
-    let outcomes: Vec<_> = futures_util::stream::iter(checks).buffer_unordered(READS).collect().await;
-    let (mut proven, mut unproven) = (Vec::new(), Vec::new());
-    let mut verification = verification;
-    for outcome in outcomes {
+    let mut outcomes = futures_util::stream::iter(checks).buffer_unordered(READS);
+    let (mut proven, mut unproven, mut differing) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(outcome) = outcomes.next().await {
         match outcome? {
             Outcome::Proven(file) => proven.push(file),
             Outcome::Unproven(path) => unproven.push(path),
-            Outcome::Differs(path) => verification.differing.push(path),
+            Outcome::Differs(path) => differing.push(path),
         }
     }
+    drop(outcomes);
+    let mut verification = verification;
+    verification.differing.extend(differing);
     verification.incomparable.clear();
     proven.sort_by(|a, b| a.path.cmp(&b.path));
     unproven.sort();
@@ -129,6 +131,8 @@ async fn check<D: Source>(destination: &D, manifest: &Manifest, expected: &Expec
 fn unproven_unless_fatal(error: Error, file: &FileEntry) -> Result<Outcome> {
     match error.kind() {
         ErrorKind::Unauthorized | ErrorKind::RateLimited => Err(error),
+        // no answer at all: the others would not get one either
+        ErrorKind::Unavailable if error.fact("status").is_none() => Err(error),
         _ => Ok(Outcome::Unproven(file.path.clone())),
     }
 }

@@ -1,12 +1,13 @@
 //! Makes carried blobs visible: as one commit where the hub's limits allow, in an order that never leaves a loadable half.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::events::Events;
+use super::tally::Tally;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience};
 use crate::hub::{Action, Commit, Destination, RepoInfo, Source};
@@ -22,6 +23,10 @@ const COMMIT_TRIES: u32 = 3;
 const LOOKS: [u64; 4] = [1, 2, 4, 8];
 /// A commit that carries more than this and is broken off time and again may be more than somebody on the way takes.
 const HEAVY: usize = 1 << 20;
+/// A commit of no more actions than this is not too big for anybody.
+const SMALL: usize = 50;
+/// How often a commit that is against a repository's policy is tried whole.
+const POLICY_TRIES: u32 = 2;
 /// A head may be listed late: it is read again after so many seconds.
 const LAG: [u64; 4] = [1, 2, 4, 8];
 
@@ -29,27 +34,34 @@ const LAG: [u64; 4] = [1, 2, 4, 8];
 pub(super) struct Terms {
     pub(super) source_visibility: Visibility,
     pub(super) consent: Consent,
-    pub(super) title: String,
-    pub(super) trailers: String,
+    /// Title and trailers, with the source's name and without.
+    named: (String, String),
+    anonymous: (String, String),
     /// The paths that are there already with other content.
     pub(super) replaces: BTreeSet<RepoPath>,
 }
 
 impl Terms {
-    /// The terms of a plan, for a destination of this visibility.
-    pub(super) fn new(plan: &TransferPlan, destination: Visibility, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
-        let (title, trailers) = message(plan, destination, id);
-        Self { source_visibility: plan.source_visibility, consent, title, trailers, replaces }
+    /// The terms of a plan.
+    pub(super) fn new(plan: &TransferPlan, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
+        let anonymous = ("Add files with hf2ms".to_owned(), format!("Hf2ms-Migration: {id}"));
+        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces }
     }
 }
 
+/// Whom a publisher tells what it does.
+pub(super) struct Voice<'a> {
+    pub(super) events: Events,
+    /// Whether a commit is under way.
+    pub(super) committing: Arc<watch::Sender<bool>>,
+    pub(super) tally: &'a Mutex<Tally>,
+}
+
 /// Collects actions and commits them.
-pub(super) struct Publisher<S, D> {
+pub(super) struct Publisher<'a, S, D> {
     worker: Arc<Worker<S, D>>,
     destination: Arc<D>,
-    events: Events,
-    /// Tells that a commit is under way.
-    committing: Arc<watch::Sender<bool>>,
+    voice: Voice<'a>,
     terms: Terms,
     info: RepoInfo,
     /// The head that the next commit builds on, and the one before it.
@@ -68,22 +80,14 @@ enum Outcome {
     TooBig(Error),
 }
 
-impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
+impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     /// A publisher to `info`'s repository.
-    pub(super) fn new(
-        worker: Arc<Worker<S, D>>,
-        destination: Arc<D>,
-        info: RepoInfo,
-        terms: Terms,
-        events: Events,
-        committing: Arc<watch::Sender<bool>>,
-    ) -> Self {
+    pub(super) fn new(worker: Arc<Worker<S, D>>, destination: Arc<D>, info: RepoInfo, terms: Terms, voice: Voice<'a>) -> Self {
         let inline_limit = destination.limits().inline.min(worker.memory() * 2 / 3);
         Self {
             worker,
             destination,
-            events,
-            committing,
+            voice,
             terms,
             parent: info.commit.clone(),
             grandparent: None,
@@ -119,7 +123,8 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
             }
             match self.commit(&batch).await? {
                 Outcome::Done(commit) => {
-                    self.events.send(What::Committed { commit: commit.clone() });
+                    self.voice.events.send(What::Committed { commit: commit.clone() });
+                    self.voice.tally.lock().unwrap_or_else(PoisonError::into_inner).committed(&commit);
                     self.grandparent = self.parent.replace(commit.clone());
                     self.commits.push(commit);
                 }
@@ -147,30 +152,38 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
 
     /// Commits a batch. Everything is looked at again before every try, and the destination is asked after every failure.
     async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
-        let mut unclear = 0;
+        let (mut unclear, mut policy) = (0, 0);
         let mut throttled = Backoff::new(Patience::PATIENT);
         loop {
-            self.check_shore().await?;
+            let loosened = self.check_shore().await?;
             self.fill_gaps(batch).await?;
-            self.events.send(What::Committing { files: batch.len() as u64 });
+            self.voice.events.send(What::Committing { files: batch.len() as u64 });
             let actions = batch.iter().map(|(action, _)| action.clone()).collect();
-            self.committing.send_replace(true);
-            let outcome = self.send(actions, batch).await;
-            self.committing.send_replace(false);
+            self.voice.committing.send_replace(true);
+            let outcome = self.send(actions, batch, loosened).await;
+            self.voice.committing.send_replace(false);
             let error = match outcome {
                 Ok(commit) => return Ok(Outcome::Done(commit)),
                 Err(error) => error,
             };
             let wait = match error.kind() {
                 ErrorKind::TooLarge => return Ok(Outcome::TooBig(error)),
-                ErrorKind::RateLimited => match error.retryable() {
-                    Retry::Later(asked) => throttled.next(asked),
-                    Retry::Never => None,
-                },
+                ErrorKind::RateLimited => {
+                    // "rejected by repository policy" may mean: too much at once (facts, modelscope §2.1)
+                    policy += u32::from(error.fact("says").is_some_and(|words| words.contains("policy")));
+                    if policy >= POLICY_TRIES && batch.len() > SMALL {
+                        return Ok(Outcome::TooBig(error));
+                    }
+                    match error.retryable() {
+                        Retry::Later(asked) => throttled.next(asked),
+                        Retry::Never => None,
+                    }
+                }
                 ErrorKind::Unavailable | ErrorKind::Protocol => {
                     unclear += 1;
-                    // who refuses a long body before its end is heard as a broken connection only
-                    if unclear >= COMMIT_TRIES && error.fact("status").is_none() && inline_bytes(batch) > HEAVY {
+                    // who refuses a long body before its end is heard as a broken connection only, and a gateway gives up on long work
+                    let size = matches!(error.fact("status"), None | Some("500" | "502" | "504"));
+                    if unclear >= COMMIT_TRIES && size && (inline_bytes(batch) > HEAVY || batch.len() > SMALL) {
                         return Ok(Outcome::TooBig(error));
                     }
                     (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
@@ -178,16 +191,17 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
                 _ => None,
             };
             let Some(wait) = wait else { return Err(error) };
-            self.events.warn(format!("committing again: {error}"));
+            self.voice.events.warn(format!("committing again: {error}"));
             tokio::time::sleep(wait).await;
         }
     }
 
     /// Sends one commit. Whatever the answer was, it may have happened: the destination knows.
-    async fn send(&self, actions: Vec<Action>, batch: &[(Action, FileEntry)]) -> Result<String> {
+    async fn send(&self, actions: Vec<Action>, batch: &[(Action, FileEntry)], loosened: bool) -> Result<String> {
+        let (title, trailers) = if loosened { &self.terms.anonymous } else { &self.terms.named };
         let commit = Commit {
-            title: self.terms.title.clone(),
-            trailers: self.terms.trailers.clone(),
+            title: title.clone(),
+            trailers: trailers.clone(),
             parent: self.parent.clone(),
             actions,
             replaces: self.terms.replaces.clone(),
@@ -219,19 +233,21 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
     }
 
     /// Reads visibility and head again: neither may have changed since the plan, but by our own commits.
-    async fn check_shore(&self) -> Result<()> {
+    /// Says whether more people can read it than the source.
+    async fn check_shore(&self) -> Result<bool> {
         let mut lag = LAG.iter();
         loop {
             let now = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("before commit"))?;
-            let loosened = now.visibility != self.info.visibility && self.terms.source_visibility.is_loosened_by(now.visibility);
-            if loosened && !self.terms.consent.loosened_visibility {
+            let loosened = self.terms.source_visibility.is_loosened_by(now.visibility);
+            if loosened && now.visibility != self.info.visibility && !self.terms.consent.loosened_visibility {
                 let (now, source) = (word(now.visibility), word(self.terms.source_visibility));
                 return Err(Error::new(ErrorKind::NeedsConfirmation, format!("the destination became {now} while the source is {source}"))
                     .with("repo", &self.info.repo)
                     .hint_to("nothing was committed; make it private again, or pass --loosen-visibility"));
             }
-            if now.commit == self.parent {
-                return Ok(());
+            // a hub that names no commits cannot be asked about its head
+            if now.commit == self.parent || (now.commit.is_none() && self.info.commit.is_none()) {
+                return Ok(loosened);
             }
             match lag.next() {
                 // our own last commit is not listed yet
@@ -253,7 +269,7 @@ impl<S: Source + 'static, D: Destination + 'static> Publisher<S, D> {
             .collect();
         let missing = self.worker.missing(&blobs).await?;
         if !missing.is_empty() {
-            self.events.warn(format!("{} blobs were gone before the commit and are carried again", missing.len()));
+            self.voice.events.warn(format!("{} blobs were gone before the commit and are carried again", missing.len()));
             self.worker.carry_all(missing, |_| {}).await?;
         }
         Ok(())
@@ -281,11 +297,8 @@ fn inline_bytes(batch: &[(Action, FileEntry)]) -> usize {
     carried.sum()
 }
 
-/// Title and trailers. A destination that more people can read does not learn the source's name.
-fn message(plan: &TransferPlan, destination: Visibility, id: &str) -> (String, String) {
-    if plan.source_visibility.is_loosened_by(destination) {
-        return ("Add files with hf2ms".to_owned(), format!("Hf2ms-Migration: {id}"));
-    }
+/// Title and trailers. A destination that more people can read does not learn them.
+fn message(plan: &TransferPlan, id: &str) -> (String, String) {
     let title = format!("Migrate from {} with hf2ms", plan.request.source);
     let source = &plan.request.source;
     let revision = plan.source_commit.as_deref().unwrap_or("none");

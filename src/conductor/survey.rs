@@ -108,6 +108,14 @@ impl Survey {
         TransferPlan::new(&inputs, &self.selection)
     }
 
+    /// Takes files that the hub put there when this migration created the repository for the hub's own, whoever committed them when.
+    pub fn know_hubs_own(&mut self, fresh: &[FileEntry]) {
+        let Some((_, existing)) = &mut self.destination else { return };
+        for there in &mut existing.manifest.files {
+            there.hubs_own |= fresh.iter().any(|file| file.path == there.path && file.size == there.size && file.digests == there.digests);
+        }
+    }
+
     /// What of the destination this plan replaces: what the user is asked about, and confirms.
     pub fn replaced(&self, plan: &TransferPlan) -> Vec<FileEntry> {
         let existing = self.destination.as_ref().map(|(_, existing)| &existing.manifest);
@@ -121,7 +129,9 @@ impl Survey {
     pub fn check_replaced(&self, plan: &TransferPlan, confirmed: &[FileEntry]) -> Result<()> {
         let confirmed: HashMap<_, _> = confirmed.iter().map(|file| (&file.path, file)).collect();
         let same = |there: &FileEntry| {
-            confirmed.get(&there.path).is_some_and(|file| file.size == there.size && file.digests.same(&there.digests) != Some(false))
+            confirmed.get(&there.path).is_some_and(|file| {
+                file.size == there.size && (file.digests == there.digests || file.digests.same(&there.digests) == Some(true))
+            })
         };
         match self.replaced(plan).iter().find(|there| !same(there)) {
             None => Ok(()),

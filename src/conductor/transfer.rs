@@ -1,11 +1,11 @@
 //! The middle of a migration: which file goes which way, in which order, into which commit.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
-use super::publish::{Publisher, Terms, blob_action};
+use super::publish::{Publisher, Terms, Voice, blob_action};
 use super::{Conductor, Expected, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
@@ -22,7 +22,7 @@ struct Transfer<'a> {
     conductor: &'a Conductor<'a>,
     survey: &'a Survey,
     worker: Arc<Worker<Hub, Hub>>,
-    publisher: Publisher<Hub, Hub>,
+    publisher: Publisher<'a, Hub, Hub>,
     /// Blobs known to be at the destination, and whether they were there before.
     there: HashMap<Sha256, (bool, Digests)>,
     /// What was learned of the files copied.
@@ -44,15 +44,13 @@ impl Conductor<'_> {
         let worker = Worker::new(self.source.clone(), source, self.destination.clone(), info.clone(), self.job.limits, self.meter.clone());
         let worker = Arc::new(worker);
         let replaces = self.replaced(survey, plan, &info, made).await?;
-        let terms = Terms::new(plan, info.visibility, self.job.consent, &self.job.id, replaces);
+        let terms = Terms::new(plan, self.job.consent, &self.job.id, replaces);
         let (events, committing) = (self.events.clone(), self.committing.clone());
-        let publisher = Publisher::new(worker.clone(), self.destination.clone(), info, terms, events, committing);
+        let publisher =
+            Publisher::new(worker.clone(), self.destination.clone(), info, terms, Voice { events, committing, tally: self.tally });
         let mut transfer = Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new() };
         let outcome = transfer.run(plan).await;
         let commits = transfer.publisher.commits();
-        for commit in commits {
-            self.tally().committed(commit);
-        }
         match outcome {
             Err(error) if !commits.is_empty() => return Err(error.with("commits already made", commits.len())),
             outcome => outcome?,
@@ -73,6 +71,7 @@ impl Conductor<'_> {
             return Err(Error::new(ErrorKind::Conflict, "somebody else created the destination").with("repo", &info.repo));
         }
         let fresh = self.destination.manifest(info).await?;
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&fresh.files);
         Ok(plan.copies().filter(|item| fresh.file(&item.file.path).is_some()).map(|item| item.file.path.clone()).collect())
     }
 }

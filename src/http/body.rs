@@ -94,6 +94,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Whether all of it was handed over.
+    pub(super) fn is_complete(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) >= self.length
+    }
+
     /// Returns when nothing moved for too long.
     pub(super) async fn stalled(&self) {
         let tick = Duration::from_secs(1);

@@ -24,5 +24,5 @@ pub fn classify(status: StatusCode, retry_after: Option<Duration>) -> (ErrorKind
 
 /// The wait a `Retry-After` header asks for, in whole seconds. Both hubs send seconds, never a date (facts, huggingface §2, modelscope §2.1).
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(86_400)))
 }

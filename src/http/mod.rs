@@ -162,9 +162,15 @@ impl Http {
                 Err(_) => Err(stalled()),
             }
         };
-        tokio::select! {
+        let answer = tokio::select! {
             answer = send => answer,
             () = watch.stalled() => Err(stalled()),
+        };
+        match answer {
+            Ok(answer) if answer.status.is_success() && !watch.is_complete() => {
+                Err(Error::new(ErrorKind::Protocol, "a good answer before all bytes were sent").retry(Retry::Later(None)))
+            }
+            answer => answer,
         }
         .map_err(|error| error.with("url", &request.url))
     }

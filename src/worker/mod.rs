@@ -207,14 +207,19 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     /// because sending it again is dearer.
     async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
         let mut backoff = Backoff::new(Patience::ATTENDED);
+        let mut ticket = ticket.clone();
         loop {
-            let error = match self.destination.complete(ticket, tags).await {
+            let error = match self.destination.complete(&ticket, tags).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             let Retry::Later(asked) = error.retryable() else { return Err(error) };
-            if self.ticket(ticket.blob).await?.is_none() {
-                return Ok(());
+            match self.ticket(ticket.blob).await? {
+                None => return Ok(()),
+                Some(fresh) if parts::same_upload(&fresh.upload, &ticket.upload) => ticket = fresh,
+                // the address is of no use any more and there is no other for what was sent: the file starts over
+                Some(_) if error.kind() != ErrorKind::Unavailable => return Err(error),
+                Some(_) => {}
             }
             let Some(wait) = backoff.next(asked) else { return Err(error) };
             tokio::time::sleep(wait).await;

@@ -217,6 +217,14 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     }
 }
 
+/// Whether two tickets are for one upload in parts.
+pub(super) fn same_upload(one: &Upload, other: &Upload) -> bool {
+    match (one, other) {
+        (Upload::Multipart { complete: one, .. }, Upload::Multipart { complete: other, .. }) => is_same_upload(one, other),
+        _ => false,
+    }
+}
+
 /// Whether two completion addresses are of one upload: they name the same upload id, or, where they name none, are the same. How the
 /// parameter is called is not published [?]: any name that starts with `upload` is taken for it.
 fn is_same_upload(one: &SafeUrl, other: &SafeUrl) -> bool {

@@ -1,6 +1,7 @@
 //! A download that continues by itself.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -27,6 +28,10 @@ pub struct Reader<'a, S> {
     location: Location,
     backoff: Backoff,
     first_error: Option<Error>,
+    /// When the last bytes came.
+    quiet: Instant,
+    /// How often something else than the file came.
+    corrupted: u32,
 }
 
 impl<'a, S: Source> Reader<'a, S> {
@@ -44,6 +49,8 @@ impl<'a, S: Source> Reader<'a, S> {
             location: Location::Recent,
             backoff: Backoff::new(Patience::PATIENT),
             first_error: None,
+            quiet: Instant::now(),
+            corrupted: 0,
         }
     }
 
@@ -57,6 +64,7 @@ impl<'a, S: Source> Reader<'a, S> {
                 Ok(Some(chunk)) => {
                     self.backoff.reset();
                     self.first_error = None;
+                    self.quiet = Instant::now();
                     return Ok(Some(chunk));
                 }
                 Ok(None) => {}
@@ -140,8 +148,12 @@ impl<'a, S: Source> Reader<'a, S> {
     async fn mend(&mut self, error: Error) -> Result<()> {
         self.opened = None;
         self.location = Location::Fresh;
+        self.corrupted += u32::from(error.kind() == ErrorKind::Corrupted);
         let wait = match error.retryable() {
             Retry::Never => None,
+            Retry::Later(_) if self.corrupted >= super::CORRUPTED_TRIES => None,
+            // a source that stays silent is given up before the destination takes its own side for stalled
+            Retry::Later(_) if self.quiet.elapsed() > Patience::PATIENT.time => None,
             Retry::Later(asked) => self.backoff.next(asked),
         };
         let error = error.during("read").with("file", &self.file.path);

@@ -128,4 +128,3 @@ fn a_hub_that_takes_fewer_large_files_at_once_gets_several_commits_and_what_load
     drop(seen);
     idle(&trip);
 }
-

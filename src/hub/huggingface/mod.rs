@@ -5,7 +5,7 @@ mod wire;
 
 use std::ops::Range;
 
-use reqwest::header::{AUTHORIZATION, LINK};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
@@ -111,6 +111,7 @@ impl Source for HuggingFace {
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
         let repo = &info.repo;
         let mut files = Vec::new();
+        let mut seen = std::collections::HashSet::new();
         if let Some(commit) = &info.commit {
             let mut next = Some(self.url(&format!("{}/tree/{commit}?recursive=true&expand=false", api(repo)))?);
             while let Some(url) = next {
@@ -119,10 +120,7 @@ impl Source for HuggingFace {
                     .http
                     .call(request, Patience::PATIENT, |answer| {
                         let answer = judge(answer)?;
-                        Ok((
-                            answer.json::<Vec<wire::TreeEntry>>()?,
-                            answer.header(LINK).map(wire::next_link).transpose()?.flatten().map(str::to_owned),
-                        ))
+                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, wire::next_page(answer)?))
                     })
                     .await
                     .map_err(|error| error.with("repo", repo))?;
@@ -130,6 +128,9 @@ impl Source for HuggingFace {
                     files.extend(entry.into_file()?);
                 }
                 next = link.map(|link| self.given(&link)).transpose()?;
+                if next.as_ref().is_some_and(|url| !seen.insert(url.expose().clone())) {
+                    return Err(Error::new(ErrorKind::Protocol, "the listing repeats a page").with("repo", repo));
+                }
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));

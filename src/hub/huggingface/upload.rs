@@ -1,5 +1,7 @@
 //! Writing to Hugging Face: create, preupload, LFS batch, completion, commit. Facts: `huggingface` §3.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::wire::judge;
 use super::{HuggingFace, api, prefixed};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Patience, Payload, Piece, Request};
 use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload};
 use crate::repo::{RepoRef, Visibility};
@@ -175,16 +177,13 @@ impl HuggingFace {
         let part_size = part_size.as_u64().or_else(|| part_size.as_str()?.parse().ok()).filter(|size| *size > 0);
         let part_size = part_size.ok_or_else(|| refuse("a part size that is no number"))?;
         let count = blob.size.div_ceil(part_size);
-        let given = link.header.keys().filter(|key| key.parse::<u64>().is_ok()).count() as u64;
-        if given != count {
-            return Err(refuse("not one URL for every part").with("expected", count).with("got", given));
+        // some write `1`, some `00001`: sorted as numbers
+        let urls: BTreeMap<u64, &str> =
+            link.header.iter().filter_map(|(name, url)| Some((name.parse::<u64>().ok()?, url.as_str()?))).collect();
+        if !urls.keys().copied().eq(1..=count) {
+            return Err(refuse("not one URL for every part").with("expected", count).with("got", urls.len()));
         }
-        let parts = (1..=count)
-            .map(|number| {
-                let url = link.header.get(&number.to_string()).and_then(Value::as_str).ok_or_else(|| refuse("a part without URL"))?;
-                Ok(Request::new(Method::PUT, self.given(url)?))
-            })
-            .collect::<Result<_>>()?;
+        let parts = urls.values().map(|url| Ok(Request::new(Method::PUT, self.given(url)?))).collect::<Result<_>>()?;
         Ok(Upload::Multipart { part_size, parts, complete: self.given(&link.href)? })
     }
 
@@ -196,7 +195,14 @@ impl HuggingFace {
             let request = Request::new(Method::POST, complete.clone())
                 .header(ACCEPT, HeaderValue::from_static(LFS_MEDIA))
                 .payload(Payload::Bytes(body.into(), LFS_MEDIA));
-            self.http.call(request, Patience::ONCE, |answer| judge(answer).map(|_| ())).await.map_err(|error| error.during("complete"))?;
+            let completed = self.http.call(request, Patience::ONCE, |answer| judge(answer).map(|_| ())).await;
+            completed
+                .map_err(|error| match error.kind() {
+                    // a signed address that has expired, or an upload that is gone: a new ticket helps
+                    ErrorKind::Forbidden | ErrorKind::InvalidInput | ErrorKind::NotFound => error.retry(Retry::Later(None)),
+                    _ => error,
+                })
+                .map_err(|error| error.during("complete"))?;
         }
         match &ticket.verify {
             Some(request) => {
@@ -255,4 +261,31 @@ fn headers(map: &serde_json::Map<String, Value>) -> HeaderMap {
             Some((name, value))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_sorted_as_numbers_however_they_are_written() {
+        let hub = HuggingFace::new("http://127.0.0.1:9", None, Patience::ONCE).unwrap();
+        let blob = Blob { sha256: crate::repo::Sha256::of(b""), size: 23 };
+        let parts = |keys: &[&str]| {
+            let header = keys.iter().map(|key| ((*key).to_owned(), json!(format!("https://s/{}", key.trim_start_matches('0')))));
+            let link = Link { href: "https://h/complete".to_owned(), header: header.collect() };
+            hub.multipart(blob, &json!("2"), &link)
+        };
+        for keys in [
+            ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"],
+            ["00001", "00002", "00003", "00004", "00005", "00006", "00007", "00008", "00009", "00010", "00011", "00012"],
+        ] {
+            let Upload::Multipart { parts, .. } = parts(&keys).unwrap() else { panic!("one PUT") };
+            let paths: Vec<_> = parts.iter().map(|part| part.url.expose().path().to_owned()).collect();
+            assert_eq!(paths[1], "/2");
+            assert_eq!(paths[11], "/12");
+        }
+        assert!(parts(&["1", "2"]).is_err(), "a part without URL");
+        assert!(parts(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::LINK;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -157,10 +158,22 @@ fn scoped(grants: Option<FineGrained>) -> (Option<bool>, Option<Vec<String>>) {
     (Some(true), Some(writes.into_iter().map(|scope| scope.entity.name).collect()))
 }
 
+/// The URL of the next page among all `Link` headers, some of which may be a proxy's.
+pub(super) fn next_page(answer: &Answer) -> Result<Option<String>> {
+    for header in answer.headers.get_all(LINK) {
+        let text =
+            header.to_str().map_err(|error| Error::new(ErrorKind::Protocol, "a link that is no text").because(error).during("list"))?;
+        if let Some(url) = next_link(text)? {
+            return Ok(Some(url.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// The URL of the next page, to be followed as it stands; `None` on the last page.
 ///
 /// Fails with `Protocol` when there is a next page and its URL is not understood: the listing would end early.
-pub(super) fn next_link(header: &str) -> Result<Option<&str>> {
+fn next_link(header: &str) -> Result<Option<&str>> {
     let mut rest = header;
     while let Some((_, from_url)) = rest.split_once('<') {
         let Some((url, after)) = from_url.split_once('>') else { break };
@@ -198,7 +211,9 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run again"),
-        (403, _) if words.contains("too large to be downloaded") => Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size"),
+        (403, _) if words.contains("too large to be downloaded") => {
+            Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size")
+        }
         (403, _) => Error::new(ErrorKind::Forbidden, "the token may not do this")
             .hint_to("use a token with the `write` role, or with `repo.write` for this namespace"),
         // what is too much for one commit has no status of its own [?]
@@ -246,12 +261,15 @@ fn is_storage_lock(words: &str) -> bool {
         .any(|text| words.contains(text))
 }
 
+/// No wait is longer, whatever a header says: a day.
+const LONGEST_WAIT: u64 = 86_400;
+
 /// How long a 429 asks to wait: the window's rest when it is used up, else `Retry-After`; a second more, as the official client waits.
 fn rate_limit_wait(answer: &Answer) -> Option<Duration> {
     let window = answer.headers.get("ratelimit").and_then(|value| value.to_str().ok());
     let field = |name: &str| window?.split(';').find_map(|field| field.trim().strip_prefix(name)?.parse::<u64>().ok());
     match (field("r="), field("t=")) {
-        (Some(0), Some(rest)) => Some(Duration::from_secs(rest + 1)),
+        (Some(0), Some(rest)) => Some(Duration::from_secs(rest.min(LONGEST_WAIT) + 1)),
         _ => retry_after(&answer.headers).map(|wait| wait + Duration::from_secs(1)),
     }
 }

@@ -34,11 +34,11 @@ impl ModelScope {
             Ok(commits) => {
                 let total = commits.total_count;
                 let ids: Vec<_> = commits.commit.unwrap_or_default().into_iter().map(|commit| commit.id).collect();
-                let all = total.map_or(ids.len() < COMMITS, |total| total == ids.len() as u64);
+                let all = total.map_or(ids.len() == 1, |total| total == ids.len() as u64);
                 Ok(Head { commit: ids.first().cloned(), first: ids.last().cloned().filter(|_| all) })
             }
             // some deployments have no such route [?]: then every file is pinned by its own commit, see `list`
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Head { commit: None, first: None }),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(Head { commit: None, first: None }),
             Err(error) => Err(error),
         }
     }
@@ -59,8 +59,10 @@ impl ModelScope {
             Err(error) => return Err(error.with("repo", &info.repo)),
         };
         let newest = entries.iter().max_by_key(|entry| entry.committed_date).and_then(|entry| entry.revision.clone());
-        let mut files =
-            entries.into_iter().map(|entry| entry.into_file(by_entry, info.first_commit.as_deref())).collect::<Result<Vec<_>>>()?;
+        // a first commit that holds anything else is a person's
+        let first = info.first_commit.as_deref();
+        let first = first.filter(|first| entries.iter().all(|entry| entry.revision.as_deref() != Some(first) || entry.is_fresh()));
+        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry, first)).collect::<Result<Vec<_>>>()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Manifest {
             repo: info.repo.clone(),
@@ -180,7 +182,11 @@ impl ModelScope {
                 })
             })
             .await?;
-        listing.files.ok_or_else(|| no_listing(repo))
+        match listing.files {
+            // an empty page may come as null
+            None if number > 1 => Ok(Vec::new()),
+            files => files.ok_or_else(|| no_listing(repo)),
+        }
     }
 }
 

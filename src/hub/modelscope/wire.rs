@@ -90,6 +90,11 @@ pub(super) struct ListEntry {
 }
 
 impl ListEntry {
+    /// Whether the site puts a file of this name into a fresh repository.
+    pub(super) fn is_fresh(&self) -> bool {
+        FRESH.contains(&self.path.as_str())
+    }
+
     pub(super) fn is_directory(&self) -> bool {
         self.kind == "tree"
     }
