@@ -41,7 +41,9 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
     events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
     let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), Patience::PATIENT);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
-    let tally = Mutex::new(Tally::new(&job.id, &job.request, page));
+    let mut tally = Tally::new(&job.id, &job.request, page);
+    tally.compared(job.compared);
+    let tally = Mutex::new(tally);
     let conductor = hub(job.request.source.platform).and_then(|source| {
         Ok(Conductor {
             source: Arc::new(source),

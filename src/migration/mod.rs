@@ -31,6 +31,8 @@ pub struct Prepared {
     pub plan: TransferPlan,
     /// What is known of contents by hashing, so that the conductor need not read them again.
     known: Vec<Digests>,
+    /// Bytes read to learn what is new of that.
+    compared: u64,
     /// What it would replace.
     replaces: Vec<FileEntry>,
 }
@@ -48,6 +50,7 @@ impl Prepared {
             replaces: self.replaces.clone(),
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
+            compared: self.compared,
             limits: Limits::default(),
         }
     }
@@ -67,7 +70,9 @@ pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
     let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
     known.extend(&survey.learned);
     let plan = survey.plan()?;
-    Ok(Prepared { replaces: survey.replaced(&plan), plan, known })
+    // the card is read again by the conductor, and counted there
+    let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
+    Ok(Prepared { replaces: survey.replaced(&plan), plan, known, compared })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and

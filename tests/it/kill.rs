@@ -68,7 +68,7 @@ fn finish(trip: &Trip) -> Value {
     let before = started(trip);
     let report = trip.migrate(&[]).exits(0).json();
     assert_eq!(report["state"], "verified");
-    trip.assert_arrived();
+    trip.assert_identical();
     assert_eq!(trip.copy().ours().len(), 1, "one commit in all");
     for (sha256, puts) in before {
         assert_eq!(journal.puts_started(&sha256), puts, "{sha256} had landed");
@@ -168,7 +168,7 @@ both_ways! {
         assert_eq!(second["id"], first["id"]);
         assert_eq!(second["state"], "verified");
         assert_eq!(trip.world.run(&["status", "--json"]).json()["migrations"].as_array().unwrap().len(), 1);
-        trip.assert_arrived();
+        trip.assert_identical();
         assert_eq!(trip.copy().ours().len(), 1);
         assert!(trip.destination_journal().sent_twice().is_empty());
     }
@@ -198,7 +198,7 @@ both_ways! {
         attached.wait().unwrap();
         let report = follow_the_only_one(&trip.world);
         assert_eq!(report["state"], "verified");
-        trip.assert_arrived();
+        trip.assert_identical();
         assert_eq!(trip.copy().ours().len(), 1);
     }
 }

@@ -58,7 +58,7 @@ fn a_gibibyte_passes_a_process_that_may_write_no_file_to_hugging_face() {
 /// Every file opened for writing and every process started, as the system sees it.
 fn nobody_writes_a_file_and_no_other_process_runs(from: &str) {
     let world = hashing_world();
-    let source = seed(&world, from, 64 * MIB);
+    let source = seed(&world, from, GIB);
     let trace = world.home.join("trace");
     let calls = "trace=open,openat,creat,execve,truncate,ftruncate,mknodat,memfd_create";
     let strace = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", calls, "-o", trace.to_str().unwrap()];

@@ -157,6 +157,9 @@ pub struct Trip {
     dataset: bool,
 }
 
+/// What a hub itself puts into a fresh repository.
+const FRESH: [&str; 4] = [".gitattributes", "README.md", "configuration.json", "dataset_infos.json"];
+
 impl Trip {
     /// Between models. The source holds a card that needs no change, instead of the one ModelScope puts there itself.
     pub fn new(way: Way) -> Self {
@@ -297,6 +300,15 @@ impl Trip {
             let (sent, kept) = (source.content(path).unwrap(), copy.content(path).unwrap());
             assert_eq!(kept.sha256(), sent.sha256(), "the bytes of {path}");
         }
+    }
+
+    /// Everything of the source is there, and nothing else but what the hub itself put there.
+    #[track_caller]
+    pub fn assert_identical(&self) {
+        self.assert_arrived();
+        let source = self.source().files();
+        let foreign = |path: &&String| !source.contains_key(*path) && !FRESH.contains(&path.as_str());
+        assert_eq!(self.copy().files().keys().find(foreign), None);
     }
 
     /// Exit 0, verified, arrived, and nothing was sent twice that had landed.

@@ -1,0 +1,109 @@
+//! What goes in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::repo::{Digests, FileEntry, Platform, RepoRef};
+
+/// What a process is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// [`super::PROTOCOL`] of the writer.
+    pub protocol: u32,
+    /// The migration's id.
+    pub id: String,
+    /// What this process is in it.
+    pub role: Role,
+    /// What to migrate.
+    pub request: Request,
+    /// The source's commit that the plan was made for. Another one is never migrated under this job.
+    pub source_commit: Option<String>,
+    /// What the user confirmed.
+    pub consent: Consent,
+    /// What lies at the destination where the user confirmed that it is replaced. Anything else is not.
+    #[serde(default)]
+    pub replaces: Vec<FileEntry>,
+    /// Where the hubs are.
+    pub endpoints: Endpoints,
+    /// Pairs of digests of one content, found by hashing it; they save reading it again to compare.
+    #[serde(default)]
+    pub known: Vec<Digests>,
+    /// Bytes that were read for those of them that are new, for the report.
+    #[serde(default)]
+    pub compared: u64,
+    /// What the process may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What a process is in a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Decides, carries, commits, verifies.
+    Conductor,
+}
+
+/// What the user asked for, resolved: both addresses, what to select.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The repository read.
+    pub source: RepoRef,
+    /// Branch, tag or commit to read; the default branch when absent.
+    pub revision: Option<String>,
+    /// The repository written.
+    pub destination: RepoRef,
+    /// Globs of paths to take; all when empty.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Globs of paths to leave.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// What the user confirmed beyond the ordinary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Overwriting files that differ, leaving out what the destination refuses.
+    pub risks: bool,
+    /// Putting what is not public into a repository that more people can read.
+    pub loosened_visibility: bool,
+}
+
+/// Where the hubs are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// Hugging Face.
+    pub hf: String,
+    /// ModelScope.
+    pub ms: String,
+}
+
+impl Endpoints {
+    /// The endpoint of one platform.
+    pub fn of(&self, platform: Platform) -> &str {
+        match platform {
+            Platform::HuggingFace => &self.hf,
+            Platform::ModelScope => &self.ms,
+        }
+    }
+}
+
+/// What one process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Transfers at once.
+    pub streams: usize,
+    /// Bytes of file content held at once.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 8, memory: 96 << 20 }
+    }
+}

@@ -1,0 +1,15 @@
+//! All that crosses a process wall: the [`Job`] goes in, [`Event`]s come out, the last one a [`Report`]. Plain serde, no behaviour.
+
+mod event;
+mod job;
+mod report;
+
+pub use event::{Event, How, InFlight, ProvenFile, What};
+pub use job::{Consent, Endpoints, Job, Limits, Request, Role};
+pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};
+
+/// The version of these types. A process refuses a job of another version by name.
+pub const PROTOCOL: u32 = 1;
+
+/// How many entries each list of a [`Report`] holds at most.
+pub const LIST_LIMIT: usize = 20;

@@ -1,0 +1,178 @@
+//! How it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ErrorReport;
+use crate::repo::{Platform, RepoPath, RepoType};
+
+/// Where a migration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Planning or carrying.
+    Running,
+    /// Making what was carried visible.
+    Committing,
+    /// Everything asked for is at the destination and proven.
+    Verified,
+    /// Done, but not everything could be proven.
+    Unproven,
+    /// Ended with an error.
+    Failed,
+    /// Needs a confirmation, a token or a permission.
+    Refused,
+    /// Stopped on request.
+    Cancelled,
+    /// The process that carried it is gone without a report.
+    Interrupted,
+}
+
+impl State {
+    /// The word in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Committing => "committing",
+            Self::Verified => "verified",
+            Self::Unproven => "unproven",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether it will not change any more by itself.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Running | Self::Committing)
+    }
+}
+
+/// How a migration ended: the `--json` of `migrate`. Lists hold at most [`super::LIST_LIMIT`] entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The migration.
+    pub id: String,
+    /// How it ended.
+    pub state: State,
+    /// What was read.
+    pub source: SourceReport,
+    /// What was written.
+    pub destination: DestinationReport,
+    /// Files by what became of them.
+    pub files: FileCounts,
+    /// Bytes by what became of them.
+    pub bytes: ByteCounts,
+    /// What was found at the destination.
+    pub verification: VerificationReport,
+    /// What is different at the destination on purpose.
+    pub changes: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Where it ran.
+    pub runner: String,
+    /// How many processes carried.
+    pub workers: u32,
+    /// Why it did not end well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<ErrorReport>,
+    /// What it took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resources: Option<Resources>,
+}
+
+/// The source in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Its hub.
+    pub platform: Platform,
+    /// Its name.
+    pub repo: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub repo_type: RepoType,
+    /// The commit read.
+    pub revision: Option<String>,
+}
+
+/// The destination in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationReport {
+    /// Its hub.
+    pub platform: Platform,
+    /// Its name.
+    pub repo: String,
+    /// Its web page.
+    pub url: String,
+    /// The commit verified.
+    pub revision: Option<String>,
+    /// Whether this migration created it.
+    pub created: bool,
+}
+
+/// Files by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCounts {
+    /// Selected, but for what is left out.
+    pub total: u64,
+    /// Moved.
+    pub copied: u64,
+    /// Committed by reference to a blob that the destination had.
+    pub reused: u64,
+    /// Already there.
+    pub skipped: u64,
+    /// Not wanted, not possible, or the destination's own.
+    pub left_out: u64,
+}
+
+/// Bytes by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteCounts {
+    /// Of the selected files.
+    pub total: u64,
+    /// Sent to the destination, broken tries included.
+    pub moved: u64,
+    /// Not sent, because the destination had them.
+    pub reused: u64,
+    /// Read only to compare.
+    pub compared: u64,
+}
+
+/// What was found at the destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerificationReport {
+    /// Files that are there and proven.
+    pub matched: u64,
+    /// Files that are there with other content.
+    pub differing: Vec<RepoPath>,
+    /// Files that are not there.
+    pub missing: Vec<RepoPath>,
+    /// Files that only the destination has.
+    pub extra: Vec<RepoPath>,
+    /// Files that are there but could not be proven.
+    pub unproven: Vec<RepoPath>,
+    /// Proven files by how.
+    pub how: HowCounts,
+}
+
+/// Proven files by how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HowCounts {
+    /// [`super::How::Streamed`]
+    pub streamed: u64,
+    /// [`super::How::Reference`]
+    pub reference: u64,
+    /// [`super::How::ReadBack`]
+    pub read_back: u64,
+}
+
+/// What a migration took, where the system tells (Linux).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// The most memory the process ever had resident, in bytes.
+    pub peak_memory: u64,
+    /// Bytes it caused to be written to disk.
+    pub disk_written: u64,
+}
