@@ -82,8 +82,8 @@ struct Conductor<'a> {
     events: Events,
     meter: Arc<Meter>,
     tally: &'a Mutex<Tally>,
-    /// The destination's head before our first commit.
-    head: Mutex<Option<String>>,
+    /// The destination's head before our first commit; nothing as long as nobody has looked.
+    head: Mutex<Option<Option<String>>>,
     /// What the hub put into the repository that this migration created.
     fresh: Mutex<Vec<FileEntry>>,
     /// Whether a commit is under way.
@@ -220,12 +220,14 @@ impl Conductor<'_> {
     }
 
     fn set_head(&self, head: Option<String>) {
-        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 
     /// What is there after a cancellation: it may have come too late.
     async fn cancelled(&self, commit_under_way: bool) -> Error {
-        let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(before) = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+            return stopped("nothing was committed");
+        };
         let created = self.tally().report().destination.created;
         let commits = self.tally().has_commits();
         let what = match self.destination.info(&self.job.request.destination, None).await {
@@ -234,13 +236,22 @@ impl Conductor<'_> {
             }
             Ok(info) if info.commit == before && created => "the repository was created, nothing was committed".to_owned(),
             Ok(info) if info.commit == before => "nothing was committed".to_owned(),
-            Ok(info) => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),
+            Ok(info) if commits => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),
+            Ok(info) => format!(
+                "the destination's head moved to {} meanwhile, by somebody else or by a commit whose answer was lost: look with `hf2ms verify`",
+                info.commit.unwrap_or_default()
+            ),
             Err(error) if error.kind() == ErrorKind::NotFound => "nothing was created".to_owned(),
             Err(error) => format!("what is at the destination could not be read ({error})"),
         };
-        Error::new(ErrorKind::Cancelled, format!("cancelled; {what}"))
-            .hint_to("run the same command again to go on; what was sent need not be sent again")
+        stopped(&what)
     }
+}
+
+/// A cancellation, and what is at the destination.
+fn stopped(what: &str) -> Error {
+    Error::new(ErrorKind::Cancelled, format!("cancelled; {what}"))
+        .hint_to("run the same command again to go on; what was sent need not be sent again")
 }
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.

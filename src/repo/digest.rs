@@ -128,14 +128,13 @@ pub const GIT_FILE_LIMIT: u64 = 10_000_000;
 pub struct Hasher {
     sha256: sha2::Sha256,
     git_sha1: Option<sha1::Sha1>,
-    seen: u64,
 }
 
 impl Hasher {
     /// For a file of `size` bytes: sha256 always, git sha1 up to 10 MB and wherever it is what is claimed of the file.
     pub fn new(size: u64, claimed: Digests) -> Self {
         let with_git = size <= GIT_FILE_LIMIT || claimed.git_sha1.is_some();
-        Self { sha256: sha2::Sha256::new(), git_sha1: with_git.then(|| git_header(size)), seen: 0 }
+        Self { sha256: sha2::Sha256::new(), git_sha1: with_git.then(|| git_header(size)) }
     }
 
     /// Takes the next bytes.
@@ -144,12 +143,6 @@ impl Hasher {
         if let Some(git_sha1) = &mut self.git_sha1 {
             git_sha1.update(bytes);
         }
-        self.seen += bytes.len() as u64;
-    }
-
-    /// How many bytes it has taken.
-    pub fn seen(&self) -> u64 {
-        self.seen
     }
 
     /// The digests of everything taken.

@@ -72,11 +72,6 @@ impl Manifest {
     pub fn file(&self, path: &RepoPath) -> Option<&FileEntry> {
         self.files.binary_search_by(|file| file.path.cmp(path)).ok().and_then(|index| self.files.get(index))
     }
-
-    /// Bytes of all files together.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
-    }
 }
 
 #[cfg(test)]

@@ -41,11 +41,6 @@ impl RepoPath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// The part of the last segment after its last dot, in lower case.
-    pub fn extension(&self) -> Option<String> {
-        self.file_name().rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
-    }
-
     /// Every segment percent-encoded, `/` kept.
     pub fn url_path(&self) -> String {
         self.0.split('/').map(|segment| utf8_percent_encode(segment, UNRESERVED).to_string()).collect::<Vec<_>>().join("/")
@@ -95,7 +90,6 @@ mod tests {
     fn odd_names_are_encoded_segment_by_segment() {
         let path = RepoPath::new("a dir/ü#%,[v1]?.bin").unwrap();
         assert_eq!(path.url_path(), "a%20dir/%C3%BC%23%25%2C%5Bv1%5D%3F.bin");
-        assert_eq!(path.extension().as_deref(), Some("bin"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a person sees: bars on a terminal, lines without one, the words of a proof that failed, and the proof that is kept.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use standins::huggingface::RepoKind;
@@ -77,4 +78,19 @@ fn a_gated_source_never_reaches_a_public_destination_unasked() {
     let outcome = world.run(&["migrate", "ms:alice/corpus", "--yes"]).exits(3);
     assert!(outcome.stderr.contains("--loosen-visibility"), "{}", outcome.stderr);
     assert_eq!(world.hf.journal().bytes_uploaded(), 0);
+}
+
+#[test]
+fn cancelled_while_it_plans_it_does_not_take_what_was_there_for_its_own() {
+    let world = World::start();
+    world.hf.repo(RepoKind::Model, "alice/bert").file("model.safetensors", generated(1, MIB)).commit("all");
+    world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("theirs.txt", "theirs").commit("theirs");
+    // every call takes so long that the process that carries is still looking when it is told to stop
+    world.hf.dials().each(|lane| lane.set_latency(Duration::from_millis(700)));
+    let id = world.run(&["migrate", "hf:alice/bert", "--detach"]).exits(0).stdout.trim().to_owned();
+    std::thread::sleep(Duration::from_millis(300));
+    let cancelled = world.run(&["cancel", &id, "--json"]).exits(0).json();
+    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    let message = cancelled["error"]["message"].as_str().unwrap();
+    assert!(message.contains("nothing was committed"), "{message}");
 }
