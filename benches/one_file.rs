@@ -32,7 +32,7 @@ fn main() {
     let mut good = true;
     if let Some(size) = memory {
         println!("peak memory of the process that carries one file of {} MB, limit {} MiB", size / 1_000_000, MEMORY_LIMIT >> 20);
-        println!("{:<10} {:>10} {:>12} {:>10} {:>9}", "to", "part", "peak MiB", "seconds", "MB/s");
+        println!("{:<10} {:>10} {:>12} {:>10} {:>9} {:>9}", "to", "part", "peak MiB", "seconds", "MB/s", "cpu s/GB");
         let parts = [8, 32, 64, 128, 1024].map(|mib| (Direction::ToHuggingFace, Some(mib << 20)));
         for (direction, part) in std::iter::once((Direction::ToModelScope, None)).chain(parts) {
             let report = run(direction, size, part, None);
@@ -40,10 +40,11 @@ fn main() {
             let part = part.map_or_else(|| "one PUT".to_owned(), |part| format!("{} MiB", part >> 20));
             let rate = size as f64 / 1e6 / report.seconds;
             println!(
-                "{:<10} {part:>10} {:>12.1} {:>10.1} {rate:>9.0}",
+                "{:<10} {part:>10} {:>12.1} {:>10.1} {rate:>9.0} {:>9.2}",
                 direction.name(),
                 took.peak_memory as f64 / 1048576.0,
-                report.seconds
+                report.seconds,
+                took.cpu_millis as f64 / 1e3 / (size as f64 / 1e9)
             );
             good &= took.peak_memory <= MEMORY_LIMIT;
         }

@@ -69,7 +69,7 @@ impl Progress {
                 (self.files, self.bytes) = (*files, *bytes);
                 self.state = State::Running;
             }
-            What::Progress { moved, files_done, bytes_done, in_flight } => {
+            What::Progress { moved, files_done, bytes_done, in_flight, .. } => {
                 (self.moved, self.files_done, self.bytes_done) = (*moved, *files_done, *bytes_done);
                 self.in_flight.clone_from(in_flight);
                 self.sample(event.at);
@@ -132,7 +132,10 @@ mod tests {
         progress.apply(&at(0, What::Planned { source_commit: None, files: 1, bytes: 1000, to_copy: 1, bytes_to_copy: 1000 }));
         for second in 1..=20u64 {
             let done = if second <= 10 { 0 } else { (second - 10) * 50 };
-            progress.apply(&at(second, What::Progress { moved: done, files_done: 0, bytes_done: done, in_flight: Vec::new() }));
+            progress.apply(&at(
+                second,
+                What::Progress { moved: done, files_done: 0, bytes_done: done, streams: 1, allowed: 8, in_flight: Vec::new() },
+            ));
         }
         assert_eq!(progress.rate(), Some(50.0));
         assert_eq!(progress.seconds_left(), Some(10.0));

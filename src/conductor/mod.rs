@@ -214,7 +214,9 @@ impl Conductor<'_> {
             if quiet >= HEARTBEAT {
                 quiet = 0;
                 let (files_done, bytes_done) = now.1;
-                self.events.send(What::Progress { moved: now.0, files_done, bytes_done, in_flight: self.meter.in_flight(8) });
+                let (streams, allowed) = self.meter.streams();
+                let in_flight = self.meter.in_flight(8);
+                self.events.send(What::Progress { moved: now.0, files_done, bytes_done, streams, allowed, in_flight });
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::verify::{Verification, verify};
 use crate::worker::digests_of;
 
 /// Ranged reads at once.
-const READS: usize = 8;
+const READS: usize = 16;
 /// A listing may lag behind a commit: it is read again after 1, 2, 4 and 8 seconds.
 const LISTINGS: u32 = 5;
 

@@ -14,7 +14,7 @@ use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, Visibi
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
-const READS: usize = 8;
+const READS: usize = 16;
 
 /// Source files without any digest are read to compare up to this size; larger ones are copied.
 const COMPARED: u64 = 64 << 20;

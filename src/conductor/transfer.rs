@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 
 use super::publish::{Publisher, Terms, Voice, blob_action};
 use super::{Conductor, Expected, Survey};
@@ -12,10 +13,12 @@ use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
 use crate::plan::{Decision, Item, TransferPlan};
 use crate::protocol::What;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, RepoPath, Sha256};
-use crate::worker::{Carried, Worker, check};
+use crate::worker::{Carried, Content, Worker, check};
 
 /// The hub decides from this much of a file (facts, huggingface §3).
 const SAMPLE: usize = 512;
+/// Small files asked about at a time.
+const GROUP: usize = 256;
 
 /// One run through the copies of a plan.
 struct Transfer<'a> {
@@ -27,6 +30,16 @@ struct Transfer<'a> {
     there: HashMap<Sha256, (bool, Digests)>,
     /// What was learned of the files copied.
     learned: HashMap<RepoPath, Expected>,
+}
+
+/// Small files that go as blobs.
+#[derive(Default)]
+struct Sending {
+    flying: JoinSet<Result<Carried>>,
+    /// The contents under way or landed.
+    begun: HashSet<Sha256>,
+    /// All of them, for the commit.
+    items: Vec<Item>,
 }
 
 impl Conductor<'_> {
@@ -130,83 +143,95 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Files that are read whole first: the hub decides from their start, or nobody knows their sha256 yet. Taken in groups that fit
-    /// into a quarter of the memory.
+    /// Files that are read whole first: the hub decides from their start, or nobody knows their sha256 yet. While one group is asked
+    /// about and sent, the next ones are read.
     async fn small(&mut self, items: Vec<Item>) -> Result<()> {
-        let room = self.worker.memory() / 4;
-        let most = self.conductor.destination.limits().route.min(256);
-        let mut group = Vec::new();
+        let most = self.conductor.destination.limits().route.min(GROUP);
+        let (mut group, files) = self.at_hand(items)?;
+        let mut contents = self.worker.read_ahead(files);
+        let mut sending = Sending::default();
         let mut bytes = 0;
-        for item in items {
-            if !group.is_empty() && (bytes + item.file.size > room || group.len() >= most) {
-                self.small_group(std::mem::take(&mut group)).await?;
+        loop {
+            let next = contents.next().await?;
+            let is_last = next.is_none();
+            if let Some(content) = next {
+                bytes += content.bytes.len() as u64;
+                self.conductor.tally().compared(content.compared);
+                group.push(content);
+            }
+            if group.len() >= most || bytes >= self.worker.room() / 2 || is_last {
+                self.small_group(std::mem::take(&mut group), &mut sending).await?;
                 bytes = 0;
             }
-            bytes += item.file.size;
-            group.push(item);
+            if is_last {
+                break;
+            }
         }
-        if group.is_empty() { Ok(()) } else { self.small_group(group).await }
+        while let Some(landed) = sending.flying.join_next().await {
+            self.landed(landed.map_err(|error| Error::new(ErrorKind::Local, "a transfer died").because(error)).flatten()?);
+        }
+        self.push_blobs(sending.items).await
     }
 
-    async fn small_group(&mut self, items: Vec<Item>) -> Result<()> {
-        let contents = self.contents(items).await?;
-        let (empty, asked): (Vec<_>, Vec<_>) = contents.into_iter().partition(|(file, _)| file.size == 0);
-        let samples: Vec<_> = asked
-            .iter()
-            .map(|(file, content)| Sample { path: file.path.clone(), size: file.size, head: content.slice(..content.len().min(SAMPLE)) })
-            .collect();
+    /// What need not be read: the card, as the destination takes it, and empty files; and what must.
+    fn at_hand(&self, items: Vec<Item>) -> Result<(Vec<Content>, Vec<FileEntry>)> {
+        let (mut contents, mut files) = (Vec::new(), Vec::new());
+        for item in items {
+            match self.survey.card.as_ref().filter(|_| item.file.path.as_str() == "README.md") {
+                Some(card) => contents.push(Content::at_hand(item.file, Bytes::copy_from_slice(card.wanted()))),
+                None if item.file.size == 0 => {
+                    // a listing that gives a size of 0 beside the digest of something else is wrong in one of them
+                    check(&item.file, Digests::of(b""))?;
+                    contents.push(Content::at_hand(item.file, Bytes::new()));
+                }
+                None => files.push(item.file),
+            }
+        }
+        Ok((contents, files))
+    }
+
+    /// Asks how the hub wants these, queues what travels inside commits, and starts to send the rest.
+    async fn small_group(&mut self, contents: Vec<Content>, sending: &mut Sending) -> Result<()> {
+        let (empty, asked): (Vec<_>, Vec<_>) = contents.into_iter().partition(|content| content.bytes.is_empty());
+        let sample = |content: &Content| Sample {
+            path: content.file.path.clone(),
+            size: content.file.size,
+            head: content.bytes.slice(..content.bytes.len().min(SAMPLE)),
+        };
+        let samples: Vec<_> = asked.iter().map(sample).collect();
         let routes = match samples.is_empty() {
             true => Vec::new(),
             false => self.conductor.destination.route(self.publisher.info(), &samples).await?,
         };
-        let mut blobs = Vec::new();
-        for (file, content) in empty {
-            self.push_inline(file, content).await?;
+        for content in empty {
+            self.push_inline(content.file, content.bytes).await?;
         }
-        for ((file, content), route) in asked.into_iter().zip(routes) {
+        let mut blobs = Vec::new();
+        for (content, route) in asked.into_iter().zip(routes) {
             match route {
-                Route::Inline => self.push_inline(file, content).await?,
-                Route::Lfs => blobs.push((file, content)),
+                Route::Inline => self.push_inline(content.file, content.bytes).await?,
+                Route::Lfs => {
+                    let file = content.file.clone();
+                    let is_new =
+                        file.digests.sha256.is_some_and(|sha256| !self.there.contains_key(&sha256) && sending.begun.insert(sha256));
+                    if is_new {
+                        blobs.push(content);
+                    }
+                    sending.items.push(Item { file, rewritten: false, decision: Decision::Copy { replaces: false } });
+                }
             }
         }
-        let files: Vec<_> = blobs.iter().map(|(file, _)| file.clone()).collect();
-        let (mut unique, known) = (HashSet::new(), self.there.keys().copied().collect::<HashSet<_>>());
-        blobs.retain(|(file, _)| file.digests.sha256.is_some_and(|sha256| !known.contains(&sha256) && unique.insert(sha256)));
-        let (there, learned, conductor) = (&mut self.there, &mut self.learned, self.conductor);
-        self.worker.send_all(blobs, |carried| land(conductor, there, learned, carried)).await?;
-        let items = files.into_iter().map(|file| Item { file, rewritten: false, decision: Decision::Copy { replaces: false } });
-        self.push_blobs(items.collect()).await
-    }
-
-    /// Reads these files, several at a time; the card comes as the destination takes it. Both digests are known from here on.
-    async fn contents(&self, items: Vec<Item>) -> Result<Vec<(FileEntry, Bytes)>> {
-        let card = self.survey.card.as_ref();
-        let at_hand =
-            |item: &Item| card.filter(|_| item.file.path.as_str() == "README.md").map(|card| Bytes::copy_from_slice(card.wanted()));
-        let (ready, read): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| at_hand(item).is_some() || item.file.size == 0);
-        let files: Vec<_> = read.into_iter().map(|item| item.file).collect();
-        let contents = self.worker.read_all(&files).await?;
-        self.read_again(&files, &contents).await?;
-        for item in ready.iter().filter(|item| item.file.size == 0 && at_hand(item).is_none()) {
-            // a listing that gives a size of 0 beside the digest of something else is wrong in one of them
-            check(&item.file, Digests::of(b""))?;
+        for carried in self.worker.send_all(blobs, &mut sending.flying).await? {
+            self.landed(carried);
         }
-        let ready = ready.into_iter().map(|item| (at_hand(&item).unwrap_or_default(), item.file)).map(|(content, file)| (file, content));
-        Ok(ready
-            .chain(files.into_iter().zip(contents))
-            .map(|(file, content)| (FileEntry { digests: Digests::of(&content), ..file }, content))
-            .collect())
+        while let Some(landed) = sending.flying.try_join_next() {
+            self.landed(landed.map_err(|error| Error::new(ErrorKind::Local, "a transfer died").because(error)).flatten()?);
+        }
+        Ok(())
     }
 
-    /// Where the source lists no digest at all, only a second read can tell that the first one was right.
-    async fn read_again(&self, files: &[FileEntry], contents: &[Bytes]) -> Result<()> {
-        let blind = files.iter().zip(contents).filter(|(file, _)| file.digests == Digests::default());
-        let (again, first): (Vec<_>, Vec<_>) =
-            blind.map(|(file, content)| (FileEntry { digests: Digests::of(content), ..file.clone() }, content.len() as u64)).unzip();
-        // checked against the digests of the first read
-        self.worker.read_all(&again).await?;
-        self.conductor.tally().compared(first.iter().sum());
-        Ok(())
+    fn landed(&mut self, carried: Carried) {
+        land(self.conductor, &mut self.there, &mut self.learned, carried);
     }
 
     async fn push_inline(&mut self, file: FileEntry, content: Bytes) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,14 +15,23 @@ use super::request::Piece;
 
 /// How long a service may think after the last byte. Some hash gigabytes before they answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long nothing may move before that: longer than a source may take to heal ([`super::Patience::PATIENT`]).
+/// How long it may wait for more to send: longer than a source may take to heal ([`super::Patience::PATIENT`]).
 const SOURCE_PATIENCE: Duration = Duration::from_secs(780);
+/// How long the service may leave what is there to be sent. The slowest line takes a few chunks in that time.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// A body of known length, fed chunk by chunk through [`UploadSender`].
 pub struct UploadBody {
     chunks: mpsc::Receiver<std::io::Result<Bytes>>,
     length: u64,
-    sent: Arc<AtomicU64>,
+    sent: Arc<Sent>,
+}
+
+/// How much of a body was handed to the connection, and whether that waits for more.
+#[derive(Debug, Default)]
+struct Sent {
+    bytes: AtomicU64,
+    hungry: AtomicBool,
 }
 
 /// The feeding end of an [`UploadBody`].
@@ -81,22 +90,23 @@ impl Stream for UploadBody {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = self.chunks.poll_recv(context);
         if let Poll::Ready(Some(Ok(chunk))) = &next {
-            self.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            self.sent.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         }
+        self.sent.hungry.store(next.is_pending(), Ordering::Relaxed);
         next
     }
 }
 
 /// Watches whether a body still moves.
 pub(super) struct Watch {
-    sent: Arc<AtomicU64>,
+    sent: Arc<Sent>,
     length: u64,
 }
 
 impl Watch {
     /// Whether all of it was handed over.
     pub(super) fn is_complete(&self) -> bool {
-        self.sent.load(Ordering::Relaxed) >= self.length
+        self.sent.bytes.load(Ordering::Relaxed) >= self.length
     }
 
     /// Returns when nothing moved for too long.
@@ -105,11 +115,15 @@ impl Watch {
         let (mut last, mut idle) = (0, Duration::ZERO);
         loop {
             tokio::time::sleep(tick).await;
-            let sent = self.sent.load(Ordering::Relaxed);
+            let sent = self.sent.bytes.load(Ordering::Relaxed);
             idle = if sent == last { idle + tick } else { Duration::ZERO };
             last = sent;
-            // the source may heal itself meanwhile, which takes a while
-            let limit = if sent >= self.length { ANSWER_TIMEOUT } else { SOURCE_PATIENCE };
+            let limit = match self.sent.hungry.load(Ordering::Relaxed) {
+                _ if sent >= self.length => ANSWER_TIMEOUT,
+                // the source may heal itself meanwhile, which takes a while
+                true => SOURCE_PATIENCE,
+                false => SERVICE_PATIENCE,
+            };
             if idle >= limit {
                 return;
             }

@@ -3,6 +3,7 @@
 
 mod body;
 mod classify;
+mod incoming;
 mod request;
 mod retry;
 
@@ -15,6 +16,7 @@ use reqwest::{Response, StatusCode};
 
 pub use body::{UploadBody, UploadSender, upload_body};
 pub use classify::{classify, retry_after};
+pub use incoming::{Incoming, Troubles};
 pub use request::{Payload, Piece, Request};
 pub use retry::{Backoff, Patience, retry};
 
@@ -22,8 +24,8 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 
 /// How long a whole API call may take. Hugging Face works up to 60 s on a commit and may go on after it (facts, huggingface §3).
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long the head of an answer or the next chunk of a download may take.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the head of a download's answer may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Redirects followed by a lookup.
 const MOST_HOPS: usize = 4;
 /// An API answer past this size is refused. The largest known, a ModelScope listing of 3,000 entries, is under 3 MiB.
@@ -60,6 +62,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    troubles: Troubles,
 }
 
 impl Http {
@@ -86,7 +89,7 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client })
+        Ok(Self { client, troubles: Troubles::default() })
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -127,15 +130,30 @@ impl Http {
     }
 
     /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
-    pub async fn open(&self, request: &Request) -> Result<Response> {
-        match tokio::time::timeout(IDLE_TIMEOUT, self.client.execute(request.build()?)).await {
-            Ok(response) => response.map_err(|error| transport(error).with("url", &request.url)),
-            Err(_) => Err(stalled().with("url", &request.url)),
+    pub async fn open(&self, request: &Request) -> Result<Incoming> {
+        let response = match tokio::time::timeout(HEAD_TIMEOUT, self.client.execute(request.build()?)).await {
+            Ok(response) => response.map_err(transport),
+            Err(_) => Err(stalled()),
+        };
+        match response {
+            Ok(response) => {
+                self.troubles.see(response.status());
+                Ok(Incoming::new(response, self.troubles.clone()))
+            }
+            Err(error) => {
+                self.troubles.add();
+                Err(error.with("url", &request.url))
+            }
         }
     }
 
+    /// What asked for less so far, among downloads and uploads.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+
     /// Reads a refused download's body, as far as it helps to say why.
-    pub async fn answer_of(mut response: Response) -> Answer {
+    pub async fn answer_of(mut response: Incoming) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while body.len() < 64 << 10 {
@@ -147,8 +165,8 @@ impl Http {
         Answer { status, headers, body: body.into() }
     }
 
-    /// Sends a body of known length once and reads the answer whole. Fails with a retryable `Unavailable` when nothing moves for
-    /// thirteen minutes or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
+    /// Sends a body of known length once and reads the answer whole. Fails with a retryable `Unavailable` when the service takes nothing
+    /// for two minutes, the source gives nothing for thirteen, or no answer comes within ten minutes of the last byte. The caller retries, since only it can make the body again.
     pub async fn put(&self, request: &Request, body: UploadBody) -> Result<Answer> {
         let watch = body.watch();
         let mut built = request.build()?;
@@ -157,7 +175,7 @@ impl Http {
         let send = async {
             let response = self.client.execute(built).await.map_err(transport)?;
             // an answer that breaks off may have been a refusal
-            match tokio::time::timeout(IDLE_TIMEOUT, read(response)).await {
+            match tokio::time::timeout(HEAD_TIMEOUT, read(response)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(stalled()),
             }
@@ -166,6 +184,10 @@ impl Http {
             answer = send => answer,
             () = watch.stalled() => Err(stalled()),
         };
+        match &answer {
+            Ok(answer) => self.troubles.see(answer.status),
+            Err(_) => self.troubles.add(),
+        }
         match answer {
             Ok(answer) if answer.status.is_success() && !watch.is_complete() => {
                 Err(Error::new(ErrorKind::Protocol, "a good answer before all bytes were sent").retry(Retry::Later(None)))

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::{Location, Opened};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Request, retry_after};
+use crate::http::{Answer, Http, Incoming, Request, retry_after};
 use crate::secret::SafeUrl;
 
 /// Redirects followed for one download.
@@ -141,7 +141,7 @@ fn download_headers(range: &Range<u64>, size: u64) -> Result<HeaderMap> {
 /// Reads where a download's body starts and how long the file is from its head.
 ///
 /// Fails with a retryable `Protocol` when the head contradicts the range asked for.
-fn opened(response: Response, range: &Range<u64>, found: Option<&Found>) -> Result<Opened> {
+fn opened(response: Incoming, range: &Range<u64>, found: Option<&Found>) -> Result<Opened> {
     let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (start, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
         let (start, total) = text(CONTENT_RANGE).and_then(content_range).ok_or_else(|| mismatch("a partial answer without a range"))?;

@@ -8,11 +8,10 @@ pub mod modelscope;
 use std::ops::Range;
 
 use bytes::Bytes;
-use reqwest::Response;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Patience, Request, UploadBody};
+use crate::http::{Incoming, Patience, Request, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
@@ -47,7 +46,7 @@ pub struct Created {
 /// A body that arrives, from byte `start` of the file on.
 pub struct Opened {
     /// The answer, its body unread.
-    pub response: Response,
+    pub response: Incoming,
     /// Where the body starts. 0 when the server ignored the range.
     pub start: u64,
     /// The size of the whole file, when the server says it.
@@ -98,6 +97,12 @@ pub trait Source: Send + Sync {
         range: Range<u64>,
         location: Location,
     ) -> impl Future<Output = Result<Opened>> + Send;
+
+    /// How often its hosts asked for less so far, among downloads and uploads: 429, 503, broken connections.
+    fn troubles(&self) -> u64;
+
+    /// Transfers at once that are never exceeded, however well they go.
+    fn most_streams(&self) -> usize;
 
     /// Says whose token it is. Fails with `Unauthorized` when there is none or it is refused.
     fn account(&self) -> impl Future<Output = Result<Account>> + Send;
@@ -313,6 +318,14 @@ impl Source for Hub {
 
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
         each!(self, hub => hub.open(manifest, file, range, location).await)
+    }
+
+    fn troubles(&self) -> u64 {
+        each!(self, hub => hub.troubles())
+    }
+
+    fn most_streams(&self) -> usize {
+        each!(self, hub => hub.most_streams())
     }
 
     async fn account(&self) -> Result<Account> {

@@ -67,6 +67,12 @@ pub enum What {
         files_done: u64,
         /// Bytes of the files that are done, moved or not.
         bytes_done: u64,
+        /// Transfers in flight.
+        #[serde(default)]
+        streams: u64,
+        /// Transfers that may be in flight: it follows what both sides bear.
+        #[serde(default)]
+        allowed: u64,
         /// A few of the files in flight.
         in_flight: Vec<InFlight>,
     },

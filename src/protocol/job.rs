@@ -96,14 +96,16 @@ impl Endpoints {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Transfers at once.
+    /// Transfers at once to begin with; then as many as both sides bear.
     pub streams: usize,
+    /// Transfers at once that are never exceeded.
+    pub most_streams: usize,
     /// Bytes of file content held at once.
     pub memory: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 8, memory: 96 << 20 }
+        Self { streams: 8, most_streams: 64, memory: 96 << 20 }
     }
 }

@@ -175,4 +175,7 @@ pub struct Resources {
     pub peak_memory: u64,
     /// Bytes it caused to be written to disk.
     pub disk_written: u64,
+    /// Milliseconds of processor time, its own and the system's for it.
+    #[serde(default)]
+    pub cpu_millis: u64,
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::parts::{Part, PartBuffer, Step};
-use super::{Flight, Reader, Worker};
+use super::{Flight, Reader, Stream, Worker};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Request, UploadSender, upload_body};
 use crate::hub::{Destination, Source};
@@ -50,9 +50,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         flight: &Flight,
         hashed: &mut Option<Digests>,
     ) -> Result<Digests> {
-        let _stream = self.stream().await?;
+        let Stream { lease, _memory } = self.stream(file.size).await?;
+        let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, 0..file.size).at_pace(Some(lease));
+        reader.begin().await?;
         let (sender, body) = upload_body(file.size, DEPTH);
-        let (pumped, put) = together(self.pump(file, sender, flight), self.destination.put(request, body)).await;
+        let (pumped, put) = together(pump(file, reader, sender, flight), self.destination.put(request, body)).await;
         if let Ok(Some(digests)) = &pumped {
             *hashed = Some(*digests);
         }
@@ -62,48 +64,6 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
             (Ok(None), Ok(_)) => Err(early()),
         }
-    }
-
-    /// Reads, hashes and hands over. `None` when the destination stopped taking.
-    async fn pump(&self, file: &FileEntry, sender: UploadSender, flight: &Flight) -> Result<Option<Digests>> {
-        let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, 0..file.size);
-        let mut hasher = Hasher::new(file.size, file.digests);
-        let mut tail = Tail::default();
-        loop {
-            match reader.next().await {
-                Ok(Some(chunk)) => {
-                    hasher.update(&chunk);
-                    tail.push(chunk);
-                    while let Some(chunk) = tail.release() {
-                        let length = chunk.len() as u64;
-                        if !sender.send(chunk).await {
-                            return Ok(None);
-                        }
-                        flight.moved(length);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    sender.abort().await;
-                    return Err(error);
-                }
-            }
-        }
-        let digests = match check(file, hasher.finish()) {
-            Ok(digests) => digests,
-            Err(error) => {
-                sender.abort().await;
-                return Err(error);
-            }
-        };
-        for chunk in tail.chunks {
-            let length = chunk.len() as u64;
-            if !sender.send(chunk).await {
-                return Ok(None);
-            }
-            flight.moved(length);
-        }
-        Ok(Some(digests))
     }
 
     /// A multipart upload. Parts go up in parallel, each from its own ranged read; the whole file is hashed in order. A part ahead of
@@ -170,14 +130,55 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             return Ok(None);
         }
         match u32::try_from(part_size.div_ceil(1024)) {
-            Ok(kib) if part_size <= self.memory_total => {
-                let permit = self.memory.clone().acquire_many_owned(kib).await;
+            Ok(kib) if part_size <= self.memory_total / 3 * 2 => {
+                let permit = self.parts.clone().acquire_many_owned(kib).await;
                 permit.map(Some).map_err(|error| Error::new(ErrorKind::Local, "no memory budget").because(error))
             }
             // never fits: this part starts when it is the next to be hashed
             _ => std::future::pending().await,
         }
     }
+}
+
+/// Reads, hashes and hands over. `None` when the destination stopped taking.
+async fn pump<S: Source>(file: &FileEntry, mut reader: Reader<'_, S>, sender: UploadSender, flight: &Flight) -> Result<Option<Digests>> {
+    let mut hasher = Hasher::new(file.size, file.digests);
+    let mut tail = Tail::default();
+    loop {
+        match reader.next().await {
+            Ok(Some(chunk)) => {
+                hasher.update(&chunk);
+                tail.push(chunk);
+                while let Some(chunk) = tail.release() {
+                    let length = chunk.len() as u64;
+                    if !sender.send(chunk).await {
+                        return Ok(None);
+                    }
+                    flight.moved(length);
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                sender.abort().await;
+                return Err(error);
+            }
+        }
+    }
+    let digests = match check(file, hasher.finish()) {
+        Ok(digests) => digests,
+        Err(error) => {
+            sender.abort().await;
+            return Err(error);
+        }
+    };
+    for chunk in tail.chunks {
+        let length = chunk.len() as u64;
+        if !sender.send(chunk).await {
+            return Ok(None);
+        }
+        flight.moved(length);
+    }
+    Ok(Some(digests))
 }
 
 /// Hashes one part to its end and gives its tag. When the part starts over, so does its share of the hash: the digest is always that of

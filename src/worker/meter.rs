@@ -14,6 +14,8 @@ pub struct Meter {
     files_done: AtomicU64,
     bytes_done: AtomicU64,
     next: AtomicU64,
+    streams: AtomicU64,
+    allowed: AtomicU64,
     flying: Mutex<BTreeMap<u64, Arc<Track>>>,
 }
 
@@ -45,6 +47,17 @@ impl Meter {
     pub fn restart(&self) {
         self.files_done.store(0, Ordering::Relaxed);
         self.bytes_done.store(0, Ordering::Relaxed);
+    }
+
+    /// So many transfers are in flight, of so many that may be.
+    pub(super) fn set_streams(&self, flying: usize, allowed: usize) {
+        self.streams.store(flying as u64, Ordering::Relaxed);
+        self.allowed.store(allowed as u64, Ordering::Relaxed);
+    }
+
+    /// Transfers in flight, and how many may be.
+    pub fn streams(&self) -> (u64, u64) {
+        (self.streams.load(Ordering::Relaxed), self.allowed.load(Ordering::Relaxed))
     }
 
     /// A file is done, moved or not.

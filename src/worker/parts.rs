@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::carry::{early, together};
 use super::slabs::Slabs;
-use super::{Flight, Reader, Worker, no_tag};
+use super::{Flight, Reader, Stream, Worker, no_tag};
 use crate::error::{ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience, Request, upload_body};
 use crate::hub::{Destination, Source, Upload};
@@ -175,14 +175,18 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
 
     /// One try, with how much of it was sent.
     async fn try_part(&self, file: &FileEntry, part: &Part, flight: &Flight) -> (Result<String>, u64) {
-        let _stream = match self.stream().await {
+        let length = part.range.end - part.range.start;
+        let Stream { lease, _memory } = match self.stream(length).await {
             Ok(stream) => stream,
             Err(error) => return (Err(error), 0),
         };
-        let (sender, body) = upload_body(part.range.end - part.range.start, super::carry::DEPTH);
+        let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, part.range.clone()).at_pace(Some(lease));
+        if let Err(error) = reader.begin().await {
+            return (Err(error), 0);
+        }
+        let (sender, body) = upload_body(length, super::carry::DEPTH);
         let mut sent = 0;
         let pump = async {
-            let mut reader = Reader::new(self.source.as_ref(), &self.manifest, file, part.range.clone());
             let mut slabs = Slabs::new(part.buffer.is_held().then(|| self.pool.clone()));
             loop {
                 let (pieces, is_last) = match reader.next().await {

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::pace::Lease;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Backoff, IDLE_TIMEOUT, Patience, transport};
+use crate::http::{Backoff, Patience};
 use crate::hub::{Location, Opened, Source};
 use crate::repo::{FileEntry, Manifest};
 
@@ -32,6 +33,8 @@ pub struct Reader<'a, S> {
     quiet: Instant,
     /// How often something else than the file came.
     corrupted: u32,
+    /// Its place in flight, where that is counted.
+    lease: Option<Lease>,
 }
 
 impl<'a, S: Source> Reader<'a, S> {
@@ -51,7 +54,23 @@ impl<'a, S: Source> Reader<'a, S> {
             first_error: None,
             quiet: Instant::now(),
             corrupted: 0,
+            lease: None,
         }
+    }
+
+    /// Reads only while it holds this place in flight; while it waits for another try, somebody else may have it.
+    pub(super) fn at_pace(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Opens the source, so that nobody waits with an upload for one that does not answer.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        while self.opened.is_none() && self.position < self.end {
+            if let Err(error) = self.open().await {
+                self.mend(error).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The next bytes, or `None` after the last.
@@ -79,11 +98,10 @@ impl<'a, S: Source> Reader<'a, S> {
             self.open().await?;
         }
         let Some(opened) = &mut self.opened else { return Ok(None) };
-        let chunk = match tokio::time::timeout(IDLE_TIMEOUT, opened.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(transport)?,
-            Err(_) => return Err(broken("the download stalled")),
-        };
-        let Some(mut chunk) = chunk else { return Err(broken("the download ended early")) };
+        let Some(mut chunk) = opened.response.chunk().await? else { return Err(broken("the download ended early")) };
+        if let Some(lease) = &self.lease {
+            lease.worked(chunk.len() as u64);
+        }
         if self.skip > 0 {
             let known = self.skip.min(chunk.len() as u64);
             self.skip -= known;
@@ -112,8 +130,8 @@ impl<'a, S: Source> Reader<'a, S> {
     /// A good body ends with the file. The last chunk is only given out once that is seen, so a longer one is not taken for the file.
     async fn check_end(&mut self) -> Result<()> {
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        match tokio::time::timeout(IDLE_TIMEOUT, opened.response.chunk()).await {
-            Ok(Ok(Some(more))) if !more.is_empty() => {
+        match opened.response.chunk().await {
+            Ok(Some(more)) if !more.is_empty() => {
                 Err(Error::new(ErrorKind::Corrupted, "the download is longer than the file").with("size", self.file.size))
             }
             // whatever else happens after the last byte does not change it
@@ -122,6 +140,9 @@ impl<'a, S: Source> Reader<'a, S> {
     }
 
     async fn open(&mut self) -> Result<()> {
+        if let Some(lease) = &mut self.lease {
+            lease.take().await;
+        }
         let opened = self.source.open(self.manifest, self.file, self.position..self.end, self.location).await?;
         if let Some(total) = opened.total.filter(|total| *total != self.file.size) {
             return Err(Error::new(ErrorKind::Corrupted, "the download has another size than the listing says")
@@ -163,6 +184,9 @@ impl<'a, S: Source> Reader<'a, S> {
             None => Err(self.first_error.take().unwrap_or(error).retry(Retry::Never)),
             Some(wait) => {
                 self.first_error.get_or_insert(error);
+                if let Some(lease) = &mut self.lease {
+                    lease.give_back();
+                }
                 tokio::time::sleep(wait).await;
                 Ok(())
             }

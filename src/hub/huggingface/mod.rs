@@ -151,6 +151,15 @@ impl Source for HuggingFace {
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
+    fn troubles(&self) -> u64 {
+        self.http.troubles().count()
+    }
+
+    fn most_streams(&self) -> usize {
+        // the resolver's quota of 5,000 calls in five minutes is met long before the CDN minds (facts, huggingface §2)
+        64
+    }
+
     async fn account(&self) -> Result<Account> {
         if self.token.is_none() {
             return Err(wire::no_token());

@@ -122,6 +122,15 @@ impl Source for ModelScope {
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
+    fn troubles(&self) -> u64 {
+        self.http.troubles().count()
+    }
+
+    fn most_streams(&self) -> usize {
+        // the official client starts up to 8 uploads (facts, modelscope §3.7); how many the site bears is not published [?]
+        32
+    }
+
     async fn account(&self) -> Result<Account> {
         if self.token.is_none() {
             return Err(wire::no_token(&self.endpoint));

@@ -1,0 +1,74 @@
+//! An answer whose body is read as it comes, and the count of what went wrong on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
+
+use super::{stalled, transport};
+use crate::error::Result;
+
+/// A download of which nothing came for so long is broken off and continued over another connection. Short, because a stream that
+/// stands still for good looks like one that is slow; long enough for a link that is shared by many.
+const STALL: Duration = Duration::from_secs(20);
+
+/// Counts what asks for less: 429, 503, broken and stalled connections of transfers.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles(Arc<AtomicU64>);
+
+impl Troubles {
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more.
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One more if the status is a plea for less.
+    pub(super) fn see(&self, status: StatusCode) {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            self.add();
+        }
+    }
+}
+
+/// The head of an answer, its body unread.
+pub struct Incoming {
+    response: Response,
+    troubles: Troubles,
+}
+
+impl Incoming {
+    pub(super) fn new(response: Response, troubles: Troubles) -> Self {
+        Self { response, troubles }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next bytes, or `None` at the end. Fails with a retryable `Unavailable` when the connection breaks or nothing comes for
+    /// twenty seconds.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let chunk = match tokio::time::timeout(STALL, self.response.chunk()).await {
+            Ok(chunk) => chunk.map_err(transport),
+            Err(_) => Err(stalled()),
+        };
+        if chunk.is_err() {
+            self.troubles.add();
+        }
+        chunk
+    }
+}

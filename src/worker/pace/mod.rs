@@ -1,0 +1,211 @@
+//! How many transfers are in flight: as many as both sides bear.
+
+mod climb;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Meter;
+use climb::{Climb, Seen};
+
+/// How often it is decided anew.
+const TICK: Duration = Duration::from_secs(1);
+/// What a finished transfer counts for beside its bytes, so that many small files show that more at once are faster.
+const ONE_MORE: u64 = 64 << 10;
+
+/// The gate that every transfer passes.
+pub(super) struct Pace {
+    gate: Mutex<Gate>,
+    changed: Notify,
+    work: AtomicU64,
+    meter: Arc<Meter>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    /// So many may be in flight.
+    allowed: usize,
+    flying: usize,
+    /// Transfers that were in flight before and want to go on.
+    returning: usize,
+    /// Whether somebody had to wait since it was last decided.
+    starved: bool,
+}
+
+impl Pace {
+    /// A gate for `first` transfers to begin with and never more than `ceiling`.
+    pub(super) fn new(first: usize, ceiling: usize, meter: Arc<Meter>) -> Arc<Self> {
+        let allowed = first.clamp(1, ceiling.max(1));
+        meter.set_streams(0, allowed);
+        Arc::new(Self {
+            gate: Mutex::new(Gate { allowed, flying: 0, returning: 0, starved: false }),
+            changed: Notify::new(),
+            work: AtomicU64::new(0),
+            meter,
+        })
+    }
+
+    /// Decides again and again until the handle is dropped. `troubles` counts what asked for less so far.
+    pub(super) fn follow(self: &Arc<Self>, ceiling: usize, troubles: impl Fn() -> u64 + Send + 'static) -> AbortOnDropHandle<()> {
+        let pace = self.clone();
+        let mut climb = Climb::new(self.allowed(), ceiling.max(1));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let (mut work, mut trouble) = (pace.work.load(Ordering::Relaxed), troubles());
+            loop {
+                tokio::time::sleep(TICK).await;
+                let (done, asked) = (pace.work.load(Ordering::Relaxed), troubles());
+                let starved = std::mem::take(&mut pace.gate().starved);
+                let allowed = climb.next(Seen { work: done - work, starved, trouble: asked > trouble });
+                (work, trouble) = (done, asked);
+                pace.allow(allowed);
+            }
+        }))
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many may be in flight now.
+    pub(super) fn allowed(&self) -> usize {
+        self.gate().allowed
+    }
+
+    /// Returns when that may have changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn allow(&self, allowed: usize) {
+        let mut gate = self.gate();
+        if gate.allowed != allowed {
+            gate.allowed = allowed;
+            self.meter.set_streams(gate.flying, allowed);
+            drop(gate);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// A lease that is not taken yet.
+    pub(super) fn lease(self: &Arc<Self>) -> Lease {
+        Lease { pace: self.clone(), is_held: false, was_held: false }
+    }
+
+    fn try_take(&self, is_returning: bool) -> bool {
+        let mut gate = self.gate();
+        // who was in flight before holds an upload open and goes first
+        let may = gate.flying < gate.allowed && (is_returning || gate.returning == 0);
+        if may {
+            gate.flying += 1;
+            self.meter.set_streams(gate.flying, gate.allowed);
+        } else {
+            gate.starved = true;
+        }
+        may
+    }
+}
+
+/// One transfer's place in flight. Given back when dropped.
+pub(super) struct Lease {
+    pace: Arc<Pace>,
+    is_held: bool,
+    was_held: bool,
+}
+
+impl Lease {
+    /// Waits until one more may be in flight. Nothing to do when it is already.
+    pub(super) async fn take(&mut self) {
+        if self.is_held {
+            return;
+        }
+        let _returning = self.was_held.then(|| Returning::new(&self.pace));
+        loop {
+            let changed = self.pace.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.pace.try_take(self.was_held) {
+                (self.is_held, self.was_held) = (true, true);
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Lets another one fly, for as long as this one waits.
+    pub(super) fn give_back(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            let mut gate = self.pace.gate();
+            gate.flying -= 1;
+            self.pace.meter.set_streams(gate.flying, gate.allowed);
+            drop(gate);
+            self.pace.changed.notify_waiters();
+        }
+    }
+
+    /// Bytes moved.
+    pub(super) fn worked(&self, bytes: u64) {
+        self.pace.work.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.is_held {
+            self.worked(ONE_MORE);
+        }
+        self.give_back();
+    }
+}
+
+/// Counts one that waits to go on.
+struct Returning<'a>(&'a Pace);
+
+impl<'a> Returning<'a> {
+    fn new(pace: &'a Pace) -> Self {
+        pace.gate().returning += 1;
+        Self(pace)
+    }
+}
+
+impl Drop for Returning<'_> {
+    fn drop(&mut self) {
+        self.0.gate().returning -= 1;
+        self.0.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_in_flight_goes_on_before_anybody_new() {
+        let pace = Pace::new(1, 1, Arc::default());
+        let (mut first, mut second, mut third) = (pace.lease(), pace.lease(), pace.lease());
+        first.take().await;
+        first.give_back();
+        second.take().await;
+        let order = Mutex::new(Vec::new());
+        tokio::join!(
+            async {
+                third.take().await;
+                order.lock().unwrap().push("new");
+            },
+            async {
+                first.take().await;
+                order.lock().unwrap().push("returning");
+                tokio::task::yield_now().await;
+                first.give_back();
+            },
+            async {
+                tokio::task::yield_now().await;
+                second.give_back();
+            },
+        );
+        assert_eq!(*order.lock().unwrap(), ["returning", "new"]);
+    }
+}
