@@ -35,7 +35,8 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let mut flying = JoinSet::new();
         let mut negotiation: Option<Negotiation<'_>> = None;
         loop {
-            let width = self.pace.allowed();
+            // one more than may fly waits at the gate, which shows that more would
+            let width = self.pace.allowed() + 1;
             while flying.len() < width {
                 let Some((file, ticket, since)) = ready.pop_front() else { break };
                 let worker = self.clone();

@@ -38,6 +38,8 @@ pub struct Lane {
     upload_per_stream: AtomicU64,
     upload_per_host: AtomicU64,
     latency_micros: AtomicU64,
+    capacity: AtomicU64,
+    busy: AtomicU64,
     downloads: Bucket,
     uploads: Bucket,
 }
@@ -61,6 +63,31 @@ impl Lane {
     /// Limits all requests' bodies together.
     pub fn set_upload_per_host(&self, bytes_per_second: u64) {
         self.upload_per_host.store(bytes_per_second, Relaxed);
+    }
+
+    /// Serves so many transfers at once and answers the next one 503; 0 means any number.
+    pub fn set_capacity(&self, transfers: u64) {
+        self.capacity.store(transfers, Relaxed);
+    }
+
+    /// Transfers being served.
+    pub fn busy(&self) -> u64 {
+        self.busy.load(Relaxed)
+    }
+
+    /// Takes one more transfer, if there is room. Whoever was taken calls [`Lane::leave`] in the end.
+    pub(crate) fn enter(&self) -> bool {
+        let before = self.busy.fetch_add(1, Relaxed);
+        let capacity = self.capacity.load(Relaxed);
+        let fits = capacity == 0 || before < capacity;
+        if !fits {
+            self.leave();
+        }
+        fits
+    }
+
+    pub(crate) fn leave(&self) {
+        self.busy.fetch_sub(1, Relaxed);
     }
 
     /// Delays every answer.
@@ -119,6 +146,17 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lane_takes_as_many_as_it_serves() {
+        let lane = Lane::default();
+        assert!(lane.enter() && lane.enter());
+        lane.set_capacity(2);
+        assert!(!lane.enter());
+        lane.leave();
+        assert!(lane.enter());
+        assert_eq!(lane.busy(), 2);
+    }
 
     #[test]
     fn an_unlimited_lane_never_waits_and_a_limited_one_does() {

@@ -36,6 +36,27 @@ pub(crate) struct Outgoing {
     pub(crate) cut: Cut,
     pub(crate) recorded: Arc<AtomicU64>,
     pub(crate) pace: Pace,
+    /// Held until the body is out, where the exchange counts as a transfer.
+    pub(crate) _place: Option<Place>,
+}
+
+/// A transfer's place among those that an origin serves at once.
+pub(crate) struct Place {
+    rig: Arc<Rig>,
+    origin: &'static str,
+}
+
+impl Place {
+    /// A place, if there is one left.
+    pub(crate) fn take(rig: &Arc<Rig>, origin: &'static str) -> Option<Self> {
+        rig.dials.origin(origin).enter().then(|| Self { rig: Arc::clone(rig), origin })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.rig.dials.origin(self.origin).leave();
+    }
 }
 
 /// Where a body stands in time.

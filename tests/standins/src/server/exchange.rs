@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RANGE};
 use super::{Gone, Query, Request, Response, Route, Service, Upload};
 use crate::faults::{BodyFaults, Fault, Subject};
 use crate::journal::{Flow, Record};
-use crate::outgoing::{Outgoing, Pace};
+use crate::outgoing::{Outgoing, Pace, Place};
 use crate::rig::Rig;
 use crate::socket::Cut;
 
@@ -59,12 +59,16 @@ pub(super) async fn exchange<S: Service>(
     let dropped = faults.iter().any(|fault| matches!(fault, Fault::DropAnswer));
     let mut request = Request { origin, route, method, version, path, query, headers, url_expired, answer_lost: dropped, body };
 
-    let outcome = respond(&mut request, &faults, &rig, &*service).await;
+    let place = if route.flow == Flow::Talk { None } else { Place::take(&rig, origin) };
+    let outcome = match place.is_none() && route.flow != Flow::Talk {
+        true => Ok(instead(&Fault::status(503))),
+        false => respond(&mut request, &faults, &rig, &*service).await,
+    };
     if outcome.is_ok() {
         linger(&mut request.body).await;
     }
     match outcome {
-        Ok(response) if !dropped => Ok(send(response, begun, body_faults, &rig, cut)),
+        Ok(response) if !dropped => Ok(send(response, begun, body_faults, &rig, cut, place)),
         _ => {
             cut.cut();
             rig.journal.answered(begun.record(0, &rig));
@@ -113,7 +117,7 @@ fn instead(fault: &Fault) -> Response {
     }
 }
 
-fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>, cut: Cut) -> Answer {
+fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>, cut: Cut, place: Option<Place>) -> Answer {
     let head_only = begun.method == "HEAD";
     let range = response.range;
     let mut length = range.end - range.start;
@@ -138,7 +142,8 @@ fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>
     let recorded = rig.journal.answered(begun.record(response.status, rig));
     let at = if head_only { end } else { range.start };
     let rig = Arc::clone(rig);
-    let body = Outgoing { content: response.content, at, end, rig, origin, flow, faults, cut, recorded, pace: Pace::default() };
+    let body =
+        Outgoing { content: response.content, at, end, rig, origin, flow, faults, cut, recorded, pace: Pace::default(), _place: place };
     answer.body(body).expect("status and headers were checked before")
 }
 
