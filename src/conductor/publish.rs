@@ -11,9 +11,9 @@ use super::tally::Tally;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience};
 use crate::hub::{Action, Commit, Destination, RepoInfo, Source};
-use crate::plan::{TransferPlan, word};
+use crate::plan::{TransferPlan, pairs, word};
 use crate::protocol::{Consent, What};
-use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
+use crate::repo::{Digests, FileEntry, RepoPath, Sha256, Visibility};
 use crate::worker::Worker;
 
 /// How often a commit whose fate nobody knows is sent again.
@@ -39,13 +39,15 @@ pub(super) struct Terms {
     anonymous: (String, String),
     /// The paths that are there already with other content.
     pub(super) replaces: BTreeSet<RepoPath>,
+    /// What saves whoever comes later from reading all plain files to compare them. Known once all are read.
+    seal: Option<Sha256>,
 }
 
 impl Terms {
     /// The terms of a plan.
     pub(super) fn new(plan: &TransferPlan, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
         let anonymous = ("Add files with hf2ms".to_owned(), format!("Hf2ms-Migration: {id}"));
-        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces }
+        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces, seal: None }
     }
 }
 
@@ -140,6 +142,12 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
         Ok(())
     }
 
+    /// Commits what waits, for the last time: with it all is there, which the seal says.
+    pub(super) async fn finish(&mut self, seal: Option<Sha256>) -> Result<()> {
+        self.terms.seal = seal;
+        self.flush().await
+    }
+
     /// The repository written to, as it was found.
     pub(super) fn info(&self) -> &RepoInfo {
         &self.info
@@ -199,9 +207,10 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     /// Sends one commit. Whatever the answer was, it may have happened: the destination knows.
     async fn send(&self, actions: Vec<Action>, batch: &[(Action, FileEntry)], loosened: bool) -> Result<String> {
         let (title, trailers) = if loosened { &self.terms.anonymous } else { &self.terms.named };
+        let sealed = self.terms.seal.filter(|_| !loosened).map(|seal| format!("{trailers}\n{}", pairs::trailer(seal)));
         let commit = Commit {
             title: title.clone(),
-            trailers: trailers.clone(),
+            trailers: sealed.unwrap_or_else(|| trailers.clone()),
             parent: self.parent.clone(),
             actions,
             replaces: self.terms.replaces.clone(),

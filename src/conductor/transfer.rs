@@ -10,9 +10,9 @@ use super::publish::{Publisher, Terms, Voice, blob_action};
 use super::{Conductor, Expected, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
-use crate::plan::{Decision, Item, TransferPlan};
+use crate::plan::{Decision, Item, TransferPlan, pairs};
 use crate::protocol::What;
-use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, RepoPath, Sha256};
+use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Platform, RepoPath, Sha256};
 use crate::worker::{Carried, Content, Worker, check};
 
 /// The hub decides from this much of a file (facts, huggingface §3).
@@ -30,6 +30,8 @@ struct Transfer<'a> {
     there: HashMap<Sha256, (bool, Digests)>,
     /// What was learned of the files copied.
     learned: HashMap<RepoPath, Expected>,
+    /// The files that travel inside commits.
+    plain: HashSet<RepoPath>,
 }
 
 /// Small files that go as blobs.
@@ -61,7 +63,8 @@ impl Conductor<'_> {
         let (events, committing) = (self.events.clone(), self.committing.clone());
         let publisher =
             Publisher::new(worker.clone(), self.destination.clone(), info, terms, Voice { events, committing, tally: self.tally });
-        let mut transfer = Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new() };
+        let mut transfer =
+            Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new(), plain: HashSet::new() };
         let outcome = transfer.run(plan).await;
         let commits = transfer.publisher.commits();
         match outcome {
@@ -107,7 +110,20 @@ impl Transfer<'_> {
         self.small(first_small).await?;
         self.push_blobs(last).await?;
         self.small(last_small).await?;
-        self.publisher.flush().await
+        self.publisher.finish(self.seal(plan)).await
+    }
+
+    /// The seal over every file that Hugging Face lists by git's sha1, whichever side it is on. `None` when one was never read.
+    fn seal(&self, plan: &TransferPlan) -> Option<Sha256> {
+        let there = self.survey.destination.as_ref().map(|(_, existing)| &existing.manifest);
+        let is_plain = |file: &FileEntry| match plan.request.source.platform {
+            Platform::HuggingFace => !file.lfs,
+            Platform::ModelScope => {
+                self.plain.contains(&file.path) || there.and_then(|there| there.file(&file.path)).is_some_and(|there| !there.lfs)
+            }
+        };
+        let sealed = plan.wanted().map(|item| &item.file).filter(|file| pairs::is_sealed(file) && is_plain(file));
+        pairs::seal(sealed.map(|file| (&file.path, self.learned.get(&file.path).map_or(file.digests, |learned| learned.file.digests))))
     }
 
     /// Whether a file streams from hub to hub: it goes as a blob without asking, and its content is the source's.
@@ -239,6 +255,7 @@ impl Transfer<'_> {
         self.conductor.meter.file_done(file.size);
         self.conductor.tally().file(file.size, false);
         self.learned.insert(file.path.clone(), Expected { file: file.clone(), streamed: true });
+        self.plain.insert(file.path.clone());
         self.publisher.push(Action::Inline { path: file.path.clone(), content }, file).await
     }
 }

@@ -87,6 +87,9 @@ pub trait Source: Send + Sync {
     /// Fails with `Unsupported` when the hub cannot list the repository whole: never a shorter listing.
     fn manifest(&self, info: &RepoInfo) -> impl Future<Output = Result<Manifest>> + Send;
 
+    /// The whole message of the commit of `info`; `None` where the hub does not tell.
+    fn message(&self, info: &RepoInfo) -> impl Future<Output = Result<Option<String>>> + Send;
+
     /// Opens a file for reading, from `range.start` to `range.end`. The body may start earlier, see [`Opened::start`].
     ///
     /// Credentials stay on the hub's own origin. One attempt; the caller goes on or gives up.
@@ -314,6 +317,10 @@ impl Source for Hub {
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
         each!(self, hub => hub.manifest(info).await)
+    }
+
+    async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {
+        each!(self, hub => hub.message(info).await)
     }
 
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {

@@ -1,6 +1,7 @@
 //! Two manifests, the card and the request become a [`TransferPlan`]: what happens with every file, and why. Pure: no I/O.
 
 mod decide;
+pub mod pairs;
 mod rules;
 mod select;
 

@@ -141,7 +141,10 @@ impl<'a, S: Source> Reader<'a, S> {
 
     async fn open(&mut self) -> Result<()> {
         if let Some(lease) = &mut self.lease {
+            let asked = Instant::now();
             lease.take().await;
+            // the source is not to blame for the time spent at the gate
+            self.quiet += asked.elapsed();
         }
         let opened = self.source.open(self.manifest, self.file, self.position..self.end, self.location).await?;
         if let Some(total) = opened.total.filter(|total| *total != self.file.size) {

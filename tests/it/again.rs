@@ -36,6 +36,32 @@ both_ways! {
         idle(&trip);
     }
 
+    fn from_another_machine_plain_files_need_not_be_read_to_be_compared_as_long_as_our_commit_is_the_head(way) {
+        let trip = Trip::new(way);
+        let source = trip.source();
+        for number in 0..20 {
+            source.regular_file(&format!("texts/{number}.txt"), "line\n".repeat(number).as_str());
+        }
+        source.file("README.md", "# texts\n").file("model.safetensors", bytes(1, 300 * KIB)).commit();
+        trip.assert_done(trip.migrate(&[]));
+        let compared = || {
+            trip.world.forget_state();
+            trip.migrate(&[]).exits(0).json()["bytes"]["compared"].as_u64().unwrap()
+        };
+        // the card is read each time
+        assert_eq!(compared(), 8);
+
+        trip.copy().file("theirs.txt", "by somebody else").commit();
+        assert_eq!(compared(), 8 + 5 * (0..20).sum::<u64>());
+
+        // a seal is about contents: one that differs is found
+        source.regular_file("texts/3.txt", "LINE\nline\nline\n").commit();
+        trip.world.forget_state();
+        assert!(trip.migrate(&[]).exits(3).json().to_string().contains("texts/3.txt"));
+        trip.migrate(&["--yes"]).exits(0);
+        assert_eq!(compared(), 8);
+    }
+
     fn two_paths_with_one_content_are_sent_once(way) {
         let trip = Trip::stocked(way);
         let report = trip.assert_done(trip.migrate(&[]));

@@ -143,6 +143,13 @@ impl Source for HuggingFace {
         })
     }
 
+    async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {
+        let Some(commit) = &info.commit else { return Ok(None) };
+        let request = self.get(&format!("{}/commits/{commit}?limit=1", api(&info.repo)))?;
+        let history = self.http.call(request, self.patience, |answer| judge(answer)?.json::<Vec<wire::History>>()).await?;
+        Ok(history.into_iter().find(|entry| entry.id == *commit).map(wire::History::whole))
+    }
+
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
         let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
         let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());

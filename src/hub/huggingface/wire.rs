@@ -76,6 +76,23 @@ impl TreeEntry {
     }
 }
 
+/// An entry of `GET /api/{type}s/{repo}/commits/{rev}`.
+#[derive(Deserialize)]
+pub(super) struct History {
+    pub(super) id: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl History {
+    /// Title and message.
+    pub(super) fn whole(self) -> String {
+        format!("{}\n\n{}", self.title, self.message)
+    }
+}
+
 /// `GET /api/whoami-v2`
 #[derive(Deserialize)]
 pub(super) struct WhoAmI {

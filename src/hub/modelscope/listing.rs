@@ -43,6 +43,13 @@ impl ModelScope {
         }
     }
 
+    /// The message of a commit, where the site tells.
+    pub(super) async fn message_of(&self, repo: &RepoRef, commit: &str) -> Result<Option<String>> {
+        let path = format!("{}/commits?Ref={}&PageNumber=1&PageSize=1", api(repo), encode(commit));
+        let commits = self.http.call(self.get(&path)?, self.patience, judge::<Commits>).await?;
+        Ok(commits.commit.unwrap_or_default().into_iter().find(|entry| entry.id == commit).and_then(|entry| entry.message))
+    }
+
     /// Lists at the commit, or, where the site names none or refuses to list one, at the branch with every file pinned to the commit
     /// that last touched it, until two listings in a row agree.
     pub(super) async fn list(&self, info: &RepoInfo) -> Result<Manifest> {

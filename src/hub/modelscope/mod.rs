@@ -111,6 +111,13 @@ impl Source for ModelScope {
         self.list(info).await
     }
 
+    async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {
+        match &info.commit {
+            Some(commit) => self.message_of(&info.repo, commit).await,
+            None => Ok(None),
+        }
+    }
+
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
         let commit = file.read_at.as_deref().or(manifest.commit.as_deref()).unwrap_or(&manifest.revision);
         let path = format!("{}/repo?Revision={}&FilePath={}", api(&manifest.repo), encode(commit), encode(file.path.as_str()));

@@ -63,6 +63,7 @@ pub(super) struct Commits {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct CommitEntry {
     pub(super) id: String,
+    pub(super) message: Option<String>,
 }
 
 /// A listing, of models or of datasets.
