@@ -15,25 +15,33 @@ use crate::error::Result;
 /// stands still for good looks like one that is slow; long enough for a link that is shared by many.
 const STALL: Duration = Duration::from_secs(20);
 
-/// Counts what asks for less: 429, 503, broken and stalled connections of transfers.
-#[derive(Clone, Debug, Default)]
-pub struct Troubles(Arc<AtomicU64>);
+/// How often transfers were asked for less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Troubles {
+    /// Answers 429 and 503.
+    pub refused: u64,
+    /// Connections that broke or stood still.
+    pub broken: u64,
+}
 
-impl Troubles {
-    /// How many there were.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+/// Counts the troubles of one client's transfers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count(Arc<[AtomicU64; 2]>);
+
+impl Count {
+    pub(super) fn so_far(&self) -> Troubles {
+        let [refused, broken] = &*self.0;
+        Troubles { refused: refused.load(Ordering::Relaxed), broken: broken.load(Ordering::Relaxed) }
     }
 
-    /// One more.
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn broke(&self) {
+        self.0[1].fetch_add(1, Ordering::Relaxed);
     }
 
     /// One more if the status is a plea for less.
     pub(super) fn see(&self, status: StatusCode) {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            self.add();
+            self.0[0].fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -41,11 +49,11 @@ impl Troubles {
 /// The head of an answer, its body unread.
 pub struct Incoming {
     response: Response,
-    troubles: Troubles,
+    troubles: Count,
 }
 
 impl Incoming {
-    pub(super) fn new(response: Response, troubles: Troubles) -> Self {
+    pub(super) fn new(response: Response, troubles: Count) -> Self {
         Self { response, troubles }
     }
 
@@ -67,7 +75,7 @@ impl Incoming {
             Err(_) => Err(stalled()),
         };
         if chunk.is_err() {
-            self.troubles.add();
+            self.troubles.broke();
         }
         chunk
     }

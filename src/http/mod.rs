@@ -62,7 +62,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
-    troubles: Troubles,
+    troubles: incoming::Count,
 }
 
 impl Http {
@@ -89,7 +89,7 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client, troubles: Troubles::default() })
+        Ok(Self { client, troubles: incoming::Count::default() })
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -141,15 +141,15 @@ impl Http {
                 Ok(Incoming::new(response, self.troubles.clone()))
             }
             Err(error) => {
-                self.troubles.add();
+                self.troubles.broke();
                 Err(error.with("url", &request.url))
             }
         }
     }
 
     /// What asked for less so far, among downloads and uploads.
-    pub fn troubles(&self) -> &Troubles {
-        &self.troubles
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.so_far()
     }
 
     /// Reads a refused download's body, as far as it helps to say why.
@@ -186,7 +186,7 @@ impl Http {
         };
         match &answer {
             Ok(answer) => self.troubles.see(answer.status),
-            Err(_) => self.troubles.add(),
+            Err(_) => self.troubles.broke(),
         }
         match answer {
             Ok(answer) if answer.status.is_success() && !watch.is_complete() => {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Incoming, Patience, Request, UploadBody};
+use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
@@ -101,8 +101,8 @@ pub trait Source: Send + Sync {
         location: Location,
     ) -> impl Future<Output = Result<Opened>> + Send;
 
-    /// How often its hosts asked for less so far, among downloads and uploads: 429, 503, broken connections.
-    fn troubles(&self) -> u64;
+    /// How often its hosts asked for less so far, among downloads and uploads.
+    fn troubles(&self) -> Troubles;
 
     /// Transfers at once that are never exceeded, however well they go.
     fn most_streams(&self) -> usize;
@@ -327,7 +327,7 @@ impl Source for Hub {
         each!(self, hub => hub.open(manifest, file, range, location).await)
     }
 
-    fn troubles(&self) -> u64 {
+    fn troubles(&self) -> Troubles {
         each!(self, hub => hub.troubles())
     }
 

@@ -81,7 +81,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let ceiling = limits.most_streams.min(source.most_streams()).min(destination.most_streams());
         let pace = Pace::new(limits.streams, ceiling, meter.clone());
         let (from, to) = (source.clone(), destination.clone());
-        let follow = pace.follow(ceiling, move || from.troubles() + to.troubles());
+        let follow = pace.follow(ceiling, move || [from.troubles(), to.troubles()]);
         Self {
             source,
             manifest,

@@ -15,7 +15,7 @@ use super::{
     unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Patience, Request, UploadBody, classify, retry_after};
+use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -158,8 +158,8 @@ impl Source for HuggingFace {
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
-    fn troubles(&self) -> u64 {
-        self.http.troubles().count()
+    fn troubles(&self) -> Troubles {
+        self.http.troubles()
     }
 
     fn most_streams(&self) -> usize {

@@ -16,7 +16,7 @@ use super::{
     endpoint, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Http, Patience, Request, UploadBody};
+use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -129,8 +129,8 @@ impl Source for ModelScope {
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
-    fn troubles(&self) -> u64 {
-        self.http.troubles().count()
+    fn troubles(&self) -> Troubles {
+        self.http.troubles()
     }
 
     fn most_streams(&self) -> usize {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Meter;
+use crate::http::Troubles;
 use climb::{Climb, Seen};
 
 /// How often it is decided anew.
@@ -49,8 +50,8 @@ impl Pace {
         })
     }
 
-    /// Decides again and again until the handle is dropped. `troubles` counts what asked for less so far.
-    pub(super) fn follow(self: &Arc<Self>, ceiling: usize, troubles: impl Fn() -> u64 + Send + 'static) -> AbortOnDropHandle<()> {
+    /// Decides again and again until the handle is dropped. `troubles` counts what asked for less so far, on either side.
+    pub(super) fn follow(self: &Arc<Self>, ceiling: usize, troubles: impl Fn() -> [Troubles; 2] + Send + 'static) -> AbortOnDropHandle<()> {
         let pace = self.clone();
         let mut climb = Climb::new(self.allowed(), ceiling.max(1));
         AbortOnDropHandle::new(tokio::spawn(async move {
@@ -59,7 +60,8 @@ impl Pace {
                 tokio::time::sleep(TICK).await;
                 let (done, asked) = (pace.work.load(Ordering::Relaxed), troubles());
                 let starved = std::mem::take(&mut pace.gate().starved);
-                let allowed = climb.next(Seen { work: done - work, starved, trouble: asked > trouble });
+                let trouble_now = is_trouble(trouble, asked, pace.allowed());
+                let allowed = climb.next(Seen { work: done - work, starved, trouble: trouble_now });
                 (work, trouble) = (done, asked);
                 pace.allow(allowed);
             }
@@ -107,6 +109,12 @@ impl Pace {
         }
         may
     }
+}
+
+/// Whether what happened since asks for less: any refusal, or a quarter of the connections. One that breaks alone may be an old one
+/// that its host ends in the course of things.
+fn is_trouble(before: [Troubles; 2], now: [Troubles; 2], allowed: usize) -> bool {
+    before.iter().zip(&now).any(|(before, now)| now.refused > before.refused || (now.broken - before.broken) * 4 >= allowed.max(4) as u64)
 }
 
 /// One transfer's place in flight. Given back when dropped.
@@ -207,5 +215,14 @@ mod tests {
             },
         );
         assert_eq!(*order.lock().unwrap(), ["returning", "new"]);
+    }
+
+    #[test]
+    fn one_connection_that_breaks_among_many_is_no_trouble() {
+        let broken = |count| [Troubles { refused: 0, broken: count }, Troubles::default()];
+        assert!(!is_trouble(broken(0), broken(1), 8));
+        assert!(is_trouble(broken(0), broken(2), 8));
+        assert!(is_trouble(broken(4), broken(5), 1));
+        assert!(is_trouble(broken(0), [Troubles { refused: 1, broken: 0 }, Troubles::default()], 64));
     }
 }
