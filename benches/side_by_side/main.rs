@@ -1,12 +1,51 @@
 //! The same repository through the same stand-ins by hf2ms, by `hfms-bridge`, by the official clients with a disk between them,
 //! and by a bare relay as the floor.
+//!
+//! `cargo bench --bench side_by_side` takes hours; a quick look is
+//! `cargo bench --bench side_by_side -- --rows one,small --throttle none --runs 1 --scale 0.05`. An unknown option prints them
+//! all. It needs Linux, and for the rivals python3 with venv and PyPI. It exits with 1 unless every promise at the end holds.
+//!
+//! # Who
+//!
+//! - `hf2ms`: `hf2ms migrate hf:alice/bench --json`, and the process it starts that carries.
+//! - `bridge`: `hfms-bridge hf2ms|ms2hf` 0.5.1 as its README has it for a repository, every option at its default (4 workers,
+//!   reads of 1 MiB). Endpoints come from `HF_ENDPOINT` and `MODELSCOPE_ENDPOINT`; `benches/rivals/bridge.py` says what one
+//!   thing is set from outside.
+//! - `sdk`: `snapshot_download` to a folder, then `upload_folder`, by `huggingface_hub` and `modelscope` as `tests/peers` pins
+//!   them, every option at its default (`benches/rivals/store_and_forward.py`). The start of the interpreter counts, as for
+//!   everybody who uses it. `HF_HUB_DISABLE_XET` is set: the stand-ins have no Xet.
+//! - `relay`: read → sha256 → write over blocking sockets, four streams at a time, one stream a file. What to get and where to
+//!   put is negotiated beforehand and not measured, and nothing is committed: less work than anybody can do who migrates.
+//!
+//! All take turns, and who begins changes. Every run has two fresh stand-ins in a process of their own, which shares the machine
+//! with the tool. Their limits on requests and commits are out of the way for everybody, the rules they keep of hf2ms alone are
+//! forgiven to the others, uploads in parts come in parts of 64 MiB. Content is made while it is read, and compared with that
+//! while it is written, so the hubs' own work is small; the last column but one says how small. The repository has a README.md
+//! with a licence that both hubs take: with the one that a fresh ModelScope repository has, only hf2ms comes through.
+//!
+//! A run counts when the tool ends well and every file of the row (not README.md, of which each hub has its own idea) is at the
+//! destination with the sha256 of its source, by what the storage took in. Bytes that are others than promised fail the bench.
+//!
+//! # Columns
+//!
+//! Each is the median of its own figures over all runs; one run that failed fails the line, with its reason.
+//!
+//! - `row`: `one` file of 4 GB, `many`: 64 of 64 MB, `small`: 5,000 binary files of 20 KB, LFS objects on both hubs, `text`:
+//!   as many text files of 20 KB, plain git files (no relay: they are not objects to put). `way`: from where to where.
+//! - `MB/s cap`: what the source's CDN sends and the destination's storage takes a second, all streams together.
+//! - `seconds`: from the start of the command to its end. `MB/s`: bytes of the row by that.
+//! - `CPU s/GB`: user and system time of the command and all its descendants, for each GB of the row.
+//! - `peak MB`: the largest resident set of any one of these processes.
+//! - `disk MB`: what they gave the file system to write, by the kernel's count.
+//! - `requests`, `commits`: what the two hubs were asked, all routes together; what the destination accepted.
+//! - `hubs s/GB`: the stand-ins' own CPU time in that while, for each GB of the row.
+//! - `× hf2ms`: seconds by those of hf2ms.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
-    unreachable_pub,
     reason = "a measurement prints, and stops where something is broken"
 )]
 
@@ -19,7 +58,7 @@ mod table;
 mod tools;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use options::{Case, Options, Tool, USAGE};
@@ -88,24 +127,45 @@ fn able(tools: &[Tool], case: &Case) -> Vec<Tool> {
     tools.iter().copied().filter(|tool| *tool != Tool::Relay || case.row != options::Row::Text).collect()
 }
 
-/// One run between two fresh hubs, in a folder that is removed afterwards.
+/// A folder for one run, removed with all that is in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("side-by-side-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+        // what one tool has left to be written is not the next one's business
+        let _written = Command::new("sync").status();
+    }
+}
+
+/// One run between two fresh hubs.
 fn measure_one(options: &Options, python: Option<&Path>, case: &Case, tool: Tool, number: usize) -> Run {
-    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("side-by-side-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Folder::new();
     let mut shores = Shores::start(&Setup { case: *case, part_size: options.part_size, lenient: tool != Tool::Hf2ms });
     if tool == Tool::Relay {
-        shores.write_errands(&folder.join("errands.json"));
+        shores.write_errands(&folder.file("errands.json"));
     }
-    let command = tools::command(tool, case.direction, python, &folder, &shores.environment);
-    let log = folder.join("log");
+    let command = tools::command(tool, case.direction, python, &folder.0, &shores.environment);
+    let log = folder.file("log");
     let measured = measure::measure(&command, &log, Duration::from_secs(options.time_limit));
     if tool == Tool::Relay && measured.code == Some(0) {
-        shores.complete(&folder.join("etags.json"));
+        shores.complete(&folder.file("etags.json"));
     }
     let seen = shores.report();
     let mut run = Run { case: *case, tool, number, measured, seen, failed: None };
     run.failed = problem(&run, options.time_limit, &log);
-    std::fs::remove_dir_all(&folder).unwrap();
     run
 }
 

@@ -30,11 +30,13 @@ pub(crate) struct Measured {
     pub(crate) cpu_seconds: f64,
     /// The largest resident set of any one process, in bytes.
     pub(crate) peak_rss: u64,
-    /// What all processes handed to the file system for disks.
+    /// What all processes gave the file system to write.
     pub(crate) disk_written: u64,
     /// The exit code; none after a signal.
     pub(crate) code: Option<i32>,
     pub(crate) timed_out: bool,
+    /// Whether descendants outlived the command for so long that they were ended.
+    pub(crate) left_behind: bool,
 }
 
 /// Runs a command to its end through a process of its own. What the command prints goes to the log.
@@ -74,7 +76,8 @@ pub(crate) fn run_meter(arguments: &[String]) -> ExitCode {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
         measured.timed_out |= command_ended.is_none() && began.elapsed() > limit;
-        if measured.timed_out || command_ended.is_some_and(|at| at.elapsed() > PATIENCE) {
+        measured.left_behind |= command_ended.is_some_and(|at| at.elapsed() > PATIENCE);
+        if measured.timed_out || measured.left_behind {
             descendants().into_iter().for_each(kill);
         }
     }
@@ -127,16 +130,25 @@ fn fields_of_stat(path: &str) -> Option<Vec<String>> {
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
+/// CPU seconds of everybody this process has reaped: `cutime` and `cstime`.
 fn time_of_the_reaped() -> f64 {
-    let fields = fields_of_stat("/proc/self/stat").unwrap();
-    // cutime and cstime, the 16th and 17th field of the whole line
-    fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
+    seconds(13)
 }
 
-/// Bytes written by this process and everybody it has reaped, less what was thrown away before it reached a disk.
+/// CPU seconds of this process itself: `utime` and `stime`.
+pub(crate) fn own_time() -> f64 {
+    seconds(11)
+}
+
+/// Two neighbouring fields of this process's `stat`, counted from the state.
+fn seconds(first: usize) -> f64 {
+    let fields = fields_of_stat("/proc/self/stat").unwrap();
+    fields[first..first + 2].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// Bytes this process and everybody it has reaped made dirty for a disk to take.
 fn disk_written() -> u64 {
-    let of = |name| number("/proc/self/io", name).unwrap_or_default();
-    of("write_bytes:").saturating_sub(of("cancelled_write_bytes:"))
+    number("/proc/self/io", "write_bytes:").unwrap_or_default()
 }
 
 fn number(path: &str, name: &str) -> Option<u64> {

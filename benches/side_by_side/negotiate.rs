@@ -50,9 +50,7 @@ fn source(hubs: &Pair, direction: Direction, path: &str) -> String {
             let head = hubs.hf.repo(RepoKind::Model, REPO).head();
             Probe::get(format!("{}/{REPO}/resolve/{head}/{path}", hubs.hf.endpoint()))
         }
-        Direction::MsHf => {
-            Probe::get(format!("{}/api/v1/models/{REPO}/repo?Revision=master&FilePath={path}", hubs.ms.endpoint()))
-        }
+        Direction::MsHf => Probe::get(format!("{}/api/v1/models/{REPO}/repo?Revision=master&FilePath={path}", hubs.ms.endpoint())),
     };
     let reply = probe.identity().send();
     reply.header("location").unwrap_or_else(|| panic!("{path}: {} {}", reply.status, reply.text())).to_owned()

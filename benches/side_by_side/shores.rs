@@ -18,6 +18,7 @@ use standins::modelscope;
 use standins::pair::Pair;
 use standins::store::{Sink, Store};
 
+use crate::measure;
 use crate::negotiate;
 use crate::options::{Case, Direction, Row};
 use crate::relay::Errand;
@@ -56,6 +57,8 @@ pub(crate) struct Seen {
     pub(crate) commits: u64,
     pub(crate) bytes_down: u64,
     pub(crate) bytes_up: u64,
+    /// What serving and checking took of the machine that tool and stand-ins share.
+    pub(crate) cpu_seconds: f64,
     /// Broken rules by name.
     pub(crate) broken_rules: BTreeMap<String, u64>,
 }
@@ -118,6 +121,7 @@ pub(crate) fn serve(arguments: &[String]) -> ExitCode {
     let [setup] = arguments else { return ExitCode::from(2) };
     let setup: Setup = serde_json::from_str(setup).unwrap();
     let mut shore = Shore::start(&setup);
+    shore.time_before = measure::own_time();
     let environment = shore.hubs.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     say(&Ready { environment });
     for line in std::io::stdin().lines() {
@@ -129,6 +133,7 @@ pub(crate) fn serve(arguments: &[String]) -> ExitCode {
                 shore.by_relay = true;
                 std::fs::write(file, serde_json::to_vec::<Vec<Errand>>(&errands).unwrap()).unwrap();
                 shore.before = shore.requests();
+                shore.time_before = measure::own_time();
                 say(&());
             }
             ("complete", file) => {
@@ -157,6 +162,7 @@ struct Shore {
     by_relay: bool,
     /// Requests by route that were not the tool's.
     before: BTreeMap<String, u64>,
+    time_before: f64,
 }
 
 impl Shore {
@@ -176,7 +182,7 @@ impl Shore {
         if let Some(rate) = case.throttle {
             hubs.throttle(rate);
         }
-        Self { hubs, direction: case.direction, wanted, unfinished: Vec::new(), by_relay: false, before: BTreeMap::new() }
+        Self { hubs, direction: case.direction, wanted, unfinished: Vec::new(), by_relay: false, before: BTreeMap::new(), time_before: 0.0 }
     }
 
     fn requests(&self) -> BTreeMap<String, u64> {
@@ -186,6 +192,7 @@ impl Shore {
     }
 
     fn report(&self) -> Seen {
+        let cpu_seconds = measure::own_time() - self.time_before;
         let mut by_route = self.requests();
         self.before.iter().for_each(|(route, count)| *by_route.entry(route.clone()).or_default() -= count);
         let (down, up) = match self.direction {
@@ -208,6 +215,7 @@ impl Shore {
             commits: up.requests("commit") - up.failed("commit"),
             bytes_down: down.bytes_downloaded(),
             bytes_up: up.bytes_uploaded(),
+            cpu_seconds,
             broken_rules,
         }
     }
@@ -263,14 +271,22 @@ fn seed(hubs: &Pair, case: &Case, wanted: &BTreeMap<String, Content>) {
         Direction::HfMs => {
             let repo = hubs.hf.repo(huggingface::RepoKind::Model, REPO);
             for (path, content) in wanted {
-                if case.row == Row::Text { repo.regular_file(path, content.clone()) } else { repo.lfs_file(path, content.clone()) };
+                if case.row == Row::Text {
+                    repo.regular_file(path, content.clone())
+                } else {
+                    repo.lfs_file(path, content.clone())
+                };
             }
             repo.file("README.md", CARD).commit("A repository");
         }
         Direction::MsHf => {
             let repo = hubs.ms.repo(modelscope::RepoKind::Model, REPO);
             for (path, content) in wanted {
-                if case.row == Row::Text { repo.regular_file(path, content.clone()) } else { repo.lfs_file(path, content.clone()) };
+                if case.row == Row::Text {
+                    repo.regular_file(path, content.clone())
+                } else {
+                    repo.lfs_file(path, content.clone())
+                };
             }
             repo.file("README.md", CARD).commit("A repository");
         }

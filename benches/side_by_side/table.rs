@@ -61,8 +61,20 @@ impl<'r> Line<'r> {
 
 pub(crate) fn print_head() {
     println!(
-        "{:<6} {:<6} {:>8} {:<7} {:>9} {:>8} {:>9} {:>9} {:>10} {:>9} {:>8} {:>9}",
-        "row", "way", "MB/s cap", "tool", "seconds", "MB/s", "CPU s/GB", "peak MB", "disk MB", "requests", "commits", "× hf2ms"
+        "{:<6} {:<6} {:>8} {:<7} {:>9} {:>8} {:>9} {:>9} {:>10} {:>9} {:>8} {:>9} {:>9}",
+        "row",
+        "way",
+        "MB/s cap",
+        "tool",
+        "seconds",
+        "MB/s",
+        "CPU s/GB",
+        "peak MB",
+        "disk MB",
+        "requests",
+        "commits",
+        "hubs s/GB",
+        "× hf2ms"
     );
 }
 
@@ -76,10 +88,9 @@ pub(crate) fn print_case(runs: &[Run], case: &Case, tools: &[Tool]) {
             continue;
         }
         let bytes = case.bytes() as f64;
-        let ratio =
-            if ours.failure().is_none() { format!("{:.2}", line.seconds() / ours.seconds()) } else { "-".to_owned() };
+        let ratio = if ours.failure().is_none() { format!("{:.2}", line.seconds() / ours.seconds()) } else { "-".to_owned() };
         println!(
-            "{:>9.2} {:>8.0} {:>9.2} {:>9.1} {:>10.1} {:>9.0} {:>8.0} {ratio:>9}",
+            "{:>9.2} {:>8.0} {:>9.2} {:>9.1} {:>10.1} {:>9.0} {:>8.0} {:>9.2} {ratio:>9}",
             line.seconds(),
             bytes / 1e6 / line.seconds(),
             line.cpu() / (bytes / 1e9),
@@ -87,6 +98,7 @@ pub(crate) fn print_case(runs: &[Run], case: &Case, tools: &[Tool]) {
             line.median(|run| run.measured.disk_written as f64) / 1e6,
             line.median(|run| run.seen.requests as f64),
             line.median(|run| run.seen.commits as f64),
+            line.median(|run| run.seen.cpu_seconds) / (bytes / 1e9),
         );
     }
 }

@@ -21,13 +21,7 @@ fn here() -> PathBuf {
 }
 
 /// The command a user would give, in an empty folder.
-pub(crate) fn command(
-    tool: Tool,
-    direction: Direction,
-    python: Option<&Path>,
-    folder: &Path,
-    hubs: &BTreeMap<String, String>,
-) -> Command {
+pub(crate) fn command(tool: Tool, direction: Direction, python: Option<&Path>, folder: &Path, hubs: &BTreeMap<String, String>) -> Command {
     let source = match direction {
         Direction::HfMs => format!("hf:{REPO}"),
         Direction::MsHf => format!("ms:{REPO}"),
