@@ -28,6 +28,8 @@ pub(crate) struct Measured {
     pub(crate) seconds: f64,
     /// User and system time of all processes.
     pub(crate) cpu_seconds: f64,
+    /// The share of it that the kernel took.
+    pub(crate) system_seconds: f64,
     /// The largest resident set of any one process, in bytes.
     pub(crate) peak_rss: u64,
     /// What all processes gave the file system to write.
@@ -81,7 +83,9 @@ pub(crate) fn run_meter(arguments: &[String]) -> ExitCode {
             descendants().into_iter().for_each(kill);
         }
     }
-    (measured.cpu_seconds, measured.disk_written) = (time_of_the_reaped(), disk_written());
+    let [user, system] = times(13);
+    (measured.cpu_seconds, measured.system_seconds) = (user + system, system);
+    measured.disk_written = disk_written();
     println!("{}", serde_json::to_string(&measured).unwrap());
     ExitCode::SUCCESS
 }
@@ -130,20 +134,16 @@ fn fields_of_stat(path: &str) -> Option<Vec<String>> {
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
-/// CPU seconds of everybody this process has reaped: `cutime` and `cstime`.
-fn time_of_the_reaped() -> f64 {
-    seconds(13)
-}
-
-/// CPU seconds of this process itself: `utime` and `stime`.
+/// CPU seconds of this process itself.
 pub(crate) fn own_time() -> f64 {
-    seconds(11)
+    times(11).iter().sum()
 }
 
-/// Two neighbouring fields of this process's `stat`, counted from the state.
-fn seconds(first: usize) -> f64 {
+/// User and system seconds from this process's `stat`, by the place of the first of the two fields counted from the state: its
+/// own are at 11, those of everybody it has reaped at 13.
+fn times(place: usize) -> [f64; 2] {
     let fields = fields_of_stat("/proc/self/stat").unwrap();
-    fields[first..first + 2].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
+    [0, 1].map(|next| fields[place + next].parse::<f64>().unwrap() / TICKS_PER_SECOND)
 }
 
 /// Bytes this process and everybody it has reaped made dirty for a disk to take.
