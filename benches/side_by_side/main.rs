@@ -92,10 +92,9 @@ fn compare(options: &Options) -> ExitCode {
     let needs_rivals = options.tools.iter().any(|tool| tool.is_rival());
     let python = options.python.clone().or_else(|| needs_rivals.then(tools::rivals));
     let cases = options.cases();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let machine = machine();
     println!(
-        "{} cores shared by tool and stand-ins; medians of {} runs; parts of {} MiB; scale {}",
-        cores,
+        "{machine} shared by tool and stand-ins; medians of {} runs; parts of {} MiB; scale {}",
         options.runs,
         options.part_size >> 20,
         options.scale
@@ -111,7 +110,7 @@ fn compare(options: &Options) -> ExitCode {
                 let run = measure_one(options, python.as_deref(), case, tool, number);
                 eprintln!("{}", progress(&run));
                 runs.push(run);
-                write_json(&options.json, cores, options, &runs);
+                write_json(&options.json, &machine, options, &runs);
             }
         }
         table::print_case(&runs, case, &tools);
@@ -120,6 +119,14 @@ fn compare(options: &Options) -> ExitCode {
     let good = table::verdict(&runs, &cases, &options.tools);
     println!("raw numbers: {}", options.json.display());
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many cores of which kind.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = known.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    format!("{cores} cores ({})", model.map_or("unknown", |(_, model)| model))
 }
 
 /// The tools that can carry this row: a relay moves LFS objects only.
@@ -194,7 +201,7 @@ fn progress(run: &Run) -> String {
     format!("  {} {} {:?} run {} {}: {outcome}", case.row.name(), case.direction.name(), case.throttle, run.number + 1, run.tool.name())
 }
 
-fn write_json(file: &Path, cores: usize, options: &Options, runs: &[Run]) {
-    let all = json!({ "cores": cores, "scale": options.scale, "part_size": options.part_size, "runs": runs });
+fn write_json(file: &Path, machine: &str, options: &Options, runs: &[Run]) {
+    let all = json!({ "machine": machine, "scale": options.scale, "part_size": options.part_size, "runs": runs });
     std::fs::write(file, serde_json::to_vec_pretty(&all).unwrap()).unwrap();
 }

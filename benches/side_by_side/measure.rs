@@ -102,8 +102,13 @@ fn reap_everybody() -> mpsc::Receiver<(u32, Option<i32>, Instant)> {
 }
 
 fn look(measured: &mut Measured) {
-    let peaks = descendants().into_iter().filter_map(|pid| number(&format!("/proc/{pid}/status"), "VmHWM:"));
-    measured.peak_rss = peaks.map(|kib| kib * 1_024).fold(measured.peak_rss, u64::max);
+    let peaks = descendants().into_iter().map(|pid| peak_of(&pid.to_string()));
+    measured.peak_rss = peaks.fold(measured.peak_rss, u64::max);
+}
+
+/// The largest resident set a process ever had, in bytes.
+pub(crate) fn peak_of(process: &str) -> u64 {
+    number(&format!("/proc/{process}/status"), "VmHWM:").unwrap_or_default() * 1_024
 }
 
 /// Every process below this one.

@@ -59,6 +59,8 @@ pub(crate) struct Seen {
     pub(crate) bytes_up: u64,
     /// What serving and checking took of the machine that tool and stand-ins share.
     pub(crate) cpu_seconds: f64,
+    /// The stand-ins' own largest resident set: a commit per file leaves them a tree per commit.
+    pub(crate) peak_rss: u64,
     /// Broken rules by name.
     pub(crate) broken_rules: BTreeMap<String, u64>,
 }
@@ -216,6 +218,7 @@ impl Shore {
             bytes_down: down.bytes_downloaded(),
             bytes_up: up.bytes_uploaded(),
             cpu_seconds,
+            peak_rss: measure::peak_of("self"),
             broken_rules,
         }
     }

@@ -132,9 +132,13 @@ pub(crate) fn verdict(runs: &[Run], cases: &[Case], tools: &[Tool]) -> bool {
             }
         }
         let relay = Line::of(runs, case, Tool::Relay);
-        if case.row.is_large() && relay.failure().is_none() {
-            let times = ours.cpu() / relay.cpu();
-            promises[2].hold(case, times <= CPU_LIMIT, || format!("{times:.2} times"));
+        match relay.failure() {
+            _ if !case.row.is_large() || !tools.contains(&Tool::Relay) => {}
+            Some(why) => promises[2].broken(case, &format!("the relay failed: {why}")),
+            None => {
+                let times = ours.cpu() / relay.cpu();
+                promises[2].hold(case, times <= CPU_LIMIT, || format!("{times:.2} times"));
+            }
         }
         if let Some(rate) = case.throttle {
             let limit = THROTTLED_FACTOR * case.bytes() as f64 / rate as f64 + THROTTLED_SECONDS;

@@ -59,3 +59,20 @@ impl Pair {
         self.hf.strict().count() + self.ms.strict().count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Probe;
+
+    #[test]
+    fn the_environment_opens_both_hubs() {
+        let hubs = Pair::start(Sink::Memory);
+        let of = |name: &str| hubs.environment().into_iter().find(|(other, _)| *other == name).unwrap().1;
+        let whoami = Probe::get(format!("{}/api/whoami-v2", of("HF_ENDPOINT"))).token(&of("HF_TOKEN")).send();
+        assert_eq!(whoami.json()["name"], USER);
+        let me = Probe::get(format!("{}/openapi/v1/users/me", of("MODELSCOPE_ENDPOINT"))).token(&of("MODELSCOPE_API_TOKEN")).send();
+        assert_eq!(me.json()["data"]["username"], USER);
+        assert_eq!(hubs.broken_rules(), 0);
+    }
+}
