@@ -15,8 +15,9 @@ use std::process::{Command, Stdio};
 
 use hf2ms::protocol::{Report, State};
 use standins::content::Content;
-use standins::huggingface::{self, HuggingFace, RepoKind, Role};
-use standins::modelscope::{self, ModelScope, Tier};
+use standins::huggingface::RepoKind;
+use standins::modelscope;
+use standins::pair::Pair;
 use standins::store::Sink;
 
 const RATE: u64 = 100_000_000;
@@ -83,49 +84,34 @@ impl Direction {
 
 /// One migration between two fresh hubs that keep hashes only.
 fn run(direction: Direction, size: u64, part: Option<u64>, rate: Option<u64>) -> Report {
-    let hf = HuggingFace::start(huggingface::Setup { sink: Sink::HashOnly, ..Default::default() });
-    let ms = ModelScope::start(modelscope::Setup { sink: Sink::HashOnly, ..Default::default() });
-    hf.user("alice");
-    ms.user("alice");
+    let hubs = Pair::start(Sink::HashOnly);
     let content = Content::generated(1, size);
     let source = match direction {
         Direction::ToModelScope => {
-            hf.repo(RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
+            hubs.hf.repo(RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
             "hf:alice/large"
         }
         Direction::ToHuggingFace => {
-            ms.repo(modelscope::RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
+            hubs.ms.repo(modelscope::RepoKind::Model, "alice/large").file("model.bin", content).commit("large");
             "ms:alice/large"
         }
     };
     if let Some(part) = part {
-        hf.behaviour(|behaviour| behaviour.part_size = part);
+        hubs.hf.behaviour(|behaviour| behaviour.part_size = part);
     }
     if let Some(rate) = rate {
-        for lane in [hf.dials().origin(huggingface::CDN), ms.dials().origin(modelscope::CDN)] {
-            lane.set_download_per_host(rate);
-        }
-        for lane in [hf.dials().origin(huggingface::STORAGE), ms.dials().origin(modelscope::LFS)] {
-            lane.set_upload_per_host(rate);
-        }
+        hubs.throttle(rate);
     }
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
-    let environment = [
-        ("HF_ENDPOINT", hf.endpoint()),
-        ("HF_TOKEN", hf.token("alice", Role::Write)),
-        ("MODELSCOPE_ENDPOINT", ms.endpoint()),
-        ("MODELSCOPE_API_TOKEN", ms.token("alice", Tier::Write)),
-        ("HF2MS_HOME", home.display().to_string()),
-        ("HF2MS_RUNNER", "local".to_owned()),
-    ];
     let mut command = Command::new(env!("CARGO_BIN_EXE_hf2ms"));
-    command.args(["migrate", source, "--json"]).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(["migrate", source, "--json"]).env_clear().envs(hubs.environment()).stdin(Stdio::null()).stdout(Stdio::null());
+    command.env("HF2MS_HOME", &home).env("HF2MS_RUNNER", "local");
     assert!(command.status().unwrap().success());
     let newest = std::fs::read_dir(home.join("migrations")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let report: Report = serde_json::from_slice(&std::fs::read(newest.join("report.json")).unwrap()).unwrap();
     std::fs::remove_dir_all(home).unwrap();
     assert_eq!(report.state, State::Verified);
-    assert_eq!(hf.strict().count() + ms.strict().count(), 0);
+    assert_eq!(hubs.broken_rules(), 0);
     report
 }
 

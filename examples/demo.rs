@@ -17,8 +17,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use hf2ms::protocol::{Report, State};
 use standins::content::Content;
-use standins::huggingface::{self, HuggingFace, RepoKind, Role};
-use standins::modelscope::{self, ModelScope, Tier};
+use standins::huggingface::{HuggingFace, RepoKind};
+use standins::pair::Pair;
 use standins::store::Sink;
 
 const USAGE: &str = "usage: demo [--size SIZE]   SIZE like 256M or 4G (powers of 1024), at least 64M";
@@ -47,39 +47,27 @@ fn main() -> ExitCode {
     let same = demo.same_content();
     demo.table(&runs, same);
     let verified = runs.iter().all(|(_, report)| report.state == State::Verified);
-    let good = verified && same && runs[2].1.bytes.moved == 0 && demo.broken_rules() == 0;
+    let good = verified && same && runs[2].1.bytes.moved == 0 && demo.hubs.broken_rules() == 0;
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 struct Demo {
-    hf: HuggingFace,
-    ms: ModelScope,
+    hubs: Pair,
     home: PathBuf,
     environment: Vec<(&'static str, String)>,
 }
 
 impl Demo {
     fn start(size: u64) -> Self {
-        let hf = HuggingFace::start(huggingface::Setup::default());
-        let ms = ModelScope::start(modelscope::Setup::default());
-        hf.user("alice");
-        ms.user("alice");
         // uploads are hashed and compared with the generator, not kept
-        hf.store().set_sink(Sink::HashOnly);
-        ms.store().set_sink(Sink::HashOnly);
+        let hubs = Pair::start(Sink::HashOnly);
         let home = std::env::temp_dir().join(format!("hf2ms-demo-{}", std::process::id()));
-        let environment = vec![
-            ("HF_ENDPOINT", hf.endpoint()),
-            ("HF_TOKEN", hf.token("alice", Role::Write)),
-            ("MODELSCOPE_ENDPOINT", ms.endpoint()),
-            ("MODELSCOPE_API_TOKEN", ms.token("alice", Tier::Write)),
-            ("HF2MS_HOME", home.display().to_string()),
-            ("HF2MS_RUNNER", "local".to_owned()),
-        ];
-        println!("two hubs on loopback: {} and {}", hf.endpoint(), ms.endpoint());
+        let mut environment = hubs.environment();
+        environment.extend([("HF2MS_HOME", home.display().to_string()), ("HF2MS_RUNNER", "local".to_owned())]);
+        println!("two hubs on loopback: {} and {}", hubs.hf.endpoint(), hubs.ms.endpoint());
         println!("making a repository of {} MiB: large, small, empty, duplicate and oddly named files", size >> 20);
-        seed(&hf, size);
-        Self { hf, ms, home, environment }
+        seed(&hubs.hf, size);
+        Self { hubs, home, environment }
     }
 
     /// Runs `hf2ms migrate` as a user would, with its progress on this terminal.
@@ -98,7 +86,7 @@ impl Demo {
     /// Whether what came back is what was sent, hash by hash.
     fn same_content(&self) -> bool {
         let digests = |repo: &str| -> Vec<_> {
-            let files = self.hf.repo(RepoKind::Model, repo).files();
+            let files = self.hubs.hf.repo(RepoKind::Model, repo).files();
             files.into_iter().filter(|(path, _)| path != ".gitattributes").map(|(path, file)| (path, file.sha256)).collect()
         };
         digests("alice/demo") == digests("alice/demo-back")
@@ -124,11 +112,7 @@ impl Demo {
             );
         }
         println!("\nwhat came back is {} to what was sent, by sha256 of every file", if same { "identical" } else { "NOT identical" });
-        println!("rules of the hubs broken on the way: {}", self.broken_rules());
-    }
-
-    fn broken_rules(&self) -> usize {
-        self.hf.strict().count() + self.ms.strict().count()
+        println!("rules of the hubs broken on the way: {}", self.hubs.broken_rules());
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`content`] (bytes, kept or generated) → [`store`] (blobs by digest) → [`server`] (origins, requests,
 //! answers) with its [`dials`], [`faults`], [`strict`] rules and [`journal`] → the hubs themselves, [`huggingface`] and
-//! [`modelscope`]. [`probe`] is a bare HTTP client for tests that break rules on purpose.
+//! [`modelscope`], or both as a [`pair`]. [`probe`] is a bare HTTP client for tests that break rules on purpose.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +20,7 @@ pub mod faults;
 pub mod huggingface;
 pub mod journal;
 pub mod modelscope;
+pub mod pair;
 pub mod probe;
 pub mod range;
 pub mod rig;
