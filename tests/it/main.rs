@@ -20,6 +20,7 @@ mod kill;
 mod lies;
 mod milestone;
 mod peers;
+mod secrets;
 mod shown;
 #[cfg(target_os = "linux")]
 mod streaming;
