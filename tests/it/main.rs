@@ -17,6 +17,7 @@ mod corruption;
 mod faces;
 mod guesses;
 mod kill;
+mod kills;
 mod lies;
 mod milestone;
 mod peers;

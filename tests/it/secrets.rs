@@ -148,7 +148,7 @@ mod noticed {
     /// Starts a process that looks like one that carries, for as long as a command runs.
     #[cfg(target_os = "linux")]
     fn with_carrier(world: &World, mut carrier: Command) {
-        let mut carrier = carrier.stdin(Stdio::null()).spawn().unwrap();
+        let mut carrier = carrier.stdin(Stdio::piped()).spawn().unwrap();
         let folder = world.home.join("state/migrations/m1");
         std::fs::create_dir_all(&folder).unwrap();
         let place = serde_json::json!({ "pid": carrier.id(), "started": started_at(carrier.id()).unwrap() });
@@ -167,13 +167,13 @@ mod noticed {
     fn a_token_in_how_a_process_was_started() {
         let message = caught(|world| {
             let mut carrier = Command::new("sh");
-            carrier.args(["-c", "sleep 60; true", &world.variables["HF_TOKEN"]]).env_clear().env("PATH", std::env::var("PATH").unwrap());
+            carrier.args(["-c", "read any", &world.variables["HF_TOKEN"]]).env_clear().env("PATH", std::env::var("PATH").unwrap());
             with_carrier(&world, carrier);
         });
         assert_eq!(message, "a token of hf (as it is) in the cmdline of the process that carries");
         let message = caught(|world| {
-            let mut carrier = Command::new("sleep");
-            carrier.arg("60").env("ANY", &world.variables["MODELSCOPE_API_TOKEN"]);
+            let mut carrier = Command::new("cat");
+            carrier.env("ANY", &world.variables["MODELSCOPE_API_TOKEN"]);
             with_carrier(&world, carrier);
         });
         assert_eq!(message, "a token of ms (as it is) in the environ of the process that carries");
