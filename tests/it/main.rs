@@ -21,6 +21,7 @@ mod kills;
 mod lies;
 mod milestone;
 mod peers;
+mod replay;
 mod secrets;
 mod shown;
 #[cfg(target_os = "linux")]
