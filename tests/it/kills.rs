@@ -34,7 +34,7 @@ enum Moment {
 
 /// A source of a few hundred kilobytes: in parts on Hugging Face, in one piece on ModelScope, one content at two paths, small files in the
 /// commit itself. Says how much of it goes to storage.
-fn small_trip(way: Way, numbers: &mut Numbers) -> (Trip, u64) {
+pub fn small_trip(way: Way, numbers: &mut Numbers) -> (Trip, u64) {
     let trip = Trip::new(way);
     trip.world.hf.behaviour(|hub| (hub.part_size, hub.multipart_above) = (64 * KIB, 64 * KIB));
     let source = trip.source();

@@ -14,6 +14,7 @@ mod cards;
 mod commits;
 mod configured;
 mod corruption;
+mod cuts;
 mod faces;
 mod guesses;
 mod kill;

@@ -219,7 +219,9 @@ both_ways! {
         trip.copy().file("README.md", CARD).commit();
         let copy = trip.copy();
         trip.slow_uploads(6_000_000);
-        trip.when_uploaded(8 * MIB, move || drop(copy.file("theirs.txt", "theirs").commit()));
+        trip.when_uploaded(8 * MIB, move || {
+            copy.file("theirs.txt", "theirs").commit();
+        });
         trip.migrate(&[]).exits(0);
         let told = Told::of(trip);
         assert!(told.events.iter().any(|event| matches!(&event.what, What::Warning { message } if message.contains("planning again"))));
