@@ -67,6 +67,10 @@ impl Progress {
             What::Planned { source_commit, files, bytes, .. } => {
                 self.source_commit.clone_from(source_commit);
                 (self.files, self.bytes) = (*files, *bytes);
+                // what was done of an earlier plan may not even be in this one
+                (self.files_done, self.bytes_done) = (0, 0);
+                self.in_flight.clear();
+                self.samples.clear();
                 self.state = State::Running;
             }
             What::Progress { moved, files_done, bytes_done, in_flight, .. } => {

@@ -52,6 +52,13 @@ pub struct Incoming {
     troubles: Count,
 }
 
+/// An answer whose troubles nobody counts.
+impl From<Response> for Incoming {
+    fn from(response: Response) -> Self {
+        Self::new(response, Count::default())
+    }
+}
+
 impl Incoming {
     pub(super) fn new(response: Response, troubles: Count) -> Self {
         Self { response, troubles }

@@ -100,6 +100,10 @@ async fn running(journal: &Journal, request: &Request) -> Result<Option<Folder>>
         if job.request.destination != request.destination || !Local.is_alive(&place).await? {
             continue;
         }
+        // its last word is said, though its process may take a moment to end
+        if folder.entry()?.progress.report.is_some() {
+            continue;
+        }
         if job.request == *request {
             return Ok(Some(folder));
         }

@@ -68,6 +68,13 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Brings the files into the order of their paths, however the hub listed them.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self
+    }
+
     /// Finds a file by its path.
     pub fn file(&self, path: &RepoPath) -> Option<&FileEntry> {
         self.files.binary_search_by(|file| file.path.cmp(path)).ok().and_then(|index| self.files.get(index))

@@ -1,14 +1,14 @@
 //! Killed anywhere, run again: one commit, and nothing is sent again that had landed.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use standins::rig::CommitMoment;
 
 use crate::trip::{Repo, STOCK, Trip, Way, both_ways, stock};
-use crate::world::{MIB, Outcome, World, carrier_in, generated};
+use crate::world::{MIB, Outcome, World, carrier_in, generated, started_at};
 
 /// What [`plenty`] sends: every content once.
 const PLENTY: u64 = STOCK + 7 * MIB + 5 * MIB + 9;
@@ -25,7 +25,7 @@ fn trip(way: Way) -> Trip {
 }
 
 /// Kills the process that carries. It may be so early that its number is not written down yet.
-fn kill(home: &Path) {
+pub fn kill(home: &Path) {
     let started = Instant::now();
     let pid = loop {
         match carrier_in(home) {
@@ -39,7 +39,7 @@ fn kill(home: &Path) {
 
 /// What a killed run says, and what `status` says of it.
 #[track_caller]
-fn interrupted(trip: &Trip, outcome: Outcome) {
+pub fn interrupted(trip: &Trip, outcome: Outcome) {
     let error = outcome.exits(1).json();
     assert_eq!(error["error"]["kind"], "interrupted", "{error}");
     let list = trip.world.run(&["status", "--json"]).exits(0).json();
@@ -49,7 +49,7 @@ fn interrupted(trip: &Trip, outcome: Outcome) {
 }
 
 /// Waits until what the dead process still had in its sockets has been read.
-fn settle(trip: &Trip) {
+pub fn settle(trip: &Trip) {
     let mut last = u64::MAX;
     while last != trip.destination_journal().bytes_uploaded() {
         last = trip.destination_journal().bytes_uploaded();
@@ -59,7 +59,7 @@ fn settle(trip: &Trip) {
 
 /// Runs again to the end. What had landed before is not sent again.
 #[track_caller]
-fn finish(trip: &Trip) -> Value {
+pub fn finish(trip: &Trip) -> Value {
     let journal = trip.destination_journal();
     let started = |trip: &Trip| -> Vec<(String, u64)> {
         let landed = trip.source().files().into_values().filter(|file| trip.copy().has_blob(&file.sha256));
@@ -77,10 +77,10 @@ fn finish(trip: &Trip) -> Value {
 }
 
 /// Numbers that are the same in every run (SplitMix64).
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let word = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -171,6 +171,26 @@ both_ways! {
         trip.assert_identical();
         assert_eq!(trip.copy().ours().len(), 1);
         assert!(trip.destination_journal().sent_twice().is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    fn a_migration_that_has_said_its_last_word_is_over_while_its_process_still_ends(way) {
+        let trip = trip(way);
+        let first = trip.migrate(&[]).exits(0).json();
+        let id = first["id"].as_str().unwrap();
+        // this process stands for the one that takes its time
+        let mut lingering = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let started = started_at(lingering.id()).unwrap();
+        let place = serde_json::json!({ "runner": "local", "pid": lingering.id(), "started": started });
+        std::fs::write(trip.world.home.join("state/migrations").join(id).join("place.json"), place.to_string()).unwrap();
+        trip.source().file("later.txt", "more").commit();
+        let second = trip.migrate(&[]).exits(0).json();
+        assert_ne!(second["id"], first["id"]);
+        trip.assert_arrived();
+        let narrow = trip.migrate(&["--include", "*.txt"]).exits(0).json();
+        assert_eq!(narrow["bytes"]["moved"], 0);
+        lingering.kill().unwrap();
+        lingering.wait().unwrap();
     }
 
     fn another_request_for_a_destination_that_is_written_to_is_refused(way) {

@@ -14,13 +14,17 @@ mod cards;
 mod commits;
 mod configured;
 mod corruption;
+mod cuts;
 mod faces;
 mod guesses;
 mod kill;
+mod kills;
 mod lies;
 mod milestone;
 mod pace;
 mod peers;
+mod replay;
+mod secrets;
 mod shown;
 #[cfg(target_os = "linux")]
 mod streaming;

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use standins::content::Content;
 use standins::huggingface::{self, HuggingFace, Role};
+use standins::marks::Marks;
 use standins::modelscope::{self, ModelScope, Tier};
+
+use crate::secrets;
 
 /// No command of a test may take longer. Nothing is asserted about time; this only ends what hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -19,12 +22,15 @@ pub const KIB: u64 = 1 << 10;
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 
-/// Both hubs with a user `alice` who may write on each, and an empty home. When it ends well, no rule of either hub was broken.
+/// Both hubs with a user `alice` who may write on each, and an empty home. When it ends well, no rule of either hub was broken, and
+/// nobody saw a secret: not in what was printed, not in the state folder, not in how a process was started, not in a request.
 pub struct World {
     pub hf: HuggingFace,
     pub ms: ModelScope,
     pub home: PathBuf,
     pub variables: BTreeMap<String, String>,
+    /// The secrets of both hubs.
+    pub marks: Marks,
 }
 
 impl World {
@@ -33,8 +39,9 @@ impl World {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("world-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&home).unwrap();
-        let hf = HuggingFace::start(huggingface::Setup::default());
-        let ms = ModelScope::start(modelscope::Setup::default());
+        let marks = Marks::default();
+        let hf = HuggingFace::start(huggingface::Setup { marks: marks.clone(), ..Default::default() });
+        let ms = ModelScope::start(modelscope::Setup { marks: marks.clone(), ..Default::default() });
         hf.user("alice");
         ms.user("alice");
         let variables = [
@@ -47,12 +54,14 @@ impl World {
             ("HOME", home.display().to_string()),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { hf, ms, home, variables }
+        Self { hf, ms, home, variables, marks }
     }
 
     /// Sets a variable of the commands that follow.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.variables.insert(name.to_owned(), value.into());
+        let value = value.into();
+        secrets::mark(&self.marks, name, &value);
+        self.variables.insert(name.to_owned(), value);
     }
 
     /// Unsets a variable of the commands that follow.
@@ -103,7 +112,9 @@ impl World {
         let stdout = reader(child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
         let stderr = reader(child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
         let started = Instant::now();
+        let mut carriers = secrets::Carriers::default();
         let status = loop {
+            carriers.look(&self.home, &self.marks);
             match child.try_wait().unwrap() {
                 Some(status) => break status,
                 None if started.elapsed() > PATIENCE => {
@@ -113,7 +124,9 @@ impl World {
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        Outcome { code: status.code().unwrap_or(-1), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        let outcome = Outcome { code: status.code().unwrap_or(-1), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() };
+        secrets::assert_unseen(&self.marks, &outcome);
+        outcome
     }
 
     /// Asserts what every end-to-end test asserts besides its own matter: no rule was broken.
@@ -124,6 +137,7 @@ impl World {
 
     /// Removes the state folder, as if it was another machine.
     pub fn forget_state(&self) {
+        secrets::assert_none_below(&self.marks, &self.home.join("state"));
         let _absent = std::fs::remove_dir_all(self.home.join("state"));
     }
 
@@ -154,8 +168,10 @@ impl Drop for World {
             // a carrier of a test that failed must not live on
             let _gone = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
+        let leak = secrets::leak_below(&self.marks, &self.home.join("state"));
         let _gone = std::fs::remove_dir_all(&self.home);
         if !std::thread::panicking() {
+            assert_eq!(leak, None);
             self.assert_clean();
         }
     }
@@ -174,8 +190,13 @@ fn is_still(pid: u32, started: &str) -> bool {
     if !cfg!(target_os = "linux") {
         return true;
     }
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)) == Some(started)
+    started_at(pid).as_deref() == Some(started)
+}
+
+/// When a process was started, as its system counts.
+pub fn started_at(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
 fn host(endpoint: &str) -> String {

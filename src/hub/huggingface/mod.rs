@@ -133,14 +133,14 @@ impl Source for HuggingFace {
                 }
             }
         }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Manifest {
             repo: repo.clone(),
             commit: info.commit.clone(),
             revision: info.revision.clone(),
             visibility: info.visibility,
             files,
-        })
+        }
+        .in_order())
     }
 
     async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {

@@ -69,15 +69,15 @@ impl ModelScope {
         // a first commit that holds anything else is a person's
         let first = info.first_commit.as_deref();
         let first = first.filter(|first| entries.iter().all(|entry| entry.revision.as_deref() != Some(first) || entry.is_fresh()));
-        let mut files = entries.into_iter().map(|entry| entry.into_file(by_entry, first)).collect::<Result<Vec<_>>>()?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let files = entries.into_iter().map(|entry| entry.into_file(by_entry, first)).collect::<Result<Vec<_>>>()?;
         Ok(Manifest {
             repo: info.repo.clone(),
             commit: info.commit.clone().or(newest),
             revision: info.revision.clone(),
             visibility: info.visibility,
             files,
-        })
+        }
+        .in_order())
     }
 
     /// The listing of the branch, if the head is still the one it was.

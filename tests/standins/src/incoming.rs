@@ -10,8 +10,9 @@ use hyper::body::{Body as _, Incoming};
 use crate::dials::Bucket;
 use crate::faults::BodyFaults;
 use crate::journal::Flow;
+use crate::marks::{Sieve, TOKEN_ASTRAY};
 use crate::rig::Rig;
-use crate::server::Gone;
+use crate::server::{Gone, Route};
 use crate::socket::Cut;
 
 /// A request's body, read chunk by chunk.
@@ -21,6 +22,8 @@ pub struct Upload {
     rig: Arc<Rig>,
     origin: &'static str,
     flow: Flow,
+    /// Where no token may be in it.
+    sieve: Option<Sieve>,
     bucket: Bucket,
     received: Arc<AtomicU64>,
     faults: BodyFaults,
@@ -28,8 +31,10 @@ pub struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(incoming: Incoming, rig: Arc<Rig>, origin: &'static str, flow: Flow, faults: BodyFaults, cut: Cut) -> Self {
-        Self { incoming, rig, origin, flow, bucket: Bucket::default(), received: Arc::default(), faults, cut }
+    pub(crate) fn new(incoming: Incoming, rig: Arc<Rig>, origin: &'static str, route: Route, faults: BodyFaults, cut: Cut) -> Self {
+        // file bytes need no look: their digest is that of the source's
+        let sieve = (route.flow != Flow::Upload && !rig.guard.logins.contains(&route.name)).then(Sieve::default);
+        Self { incoming, rig, origin, flow: route.flow, sieve, bucket: Bucket::default(), received: Arc::default(), faults, cut }
     }
 
     pub(crate) fn counter(&self) -> Arc<AtomicU64> {
@@ -48,6 +53,9 @@ impl Upload {
             let received = self.received.fetch_add(chunk.len() as u64, Relaxed) + chunk.len() as u64;
             if self.flow == Flow::Upload {
                 self.rig.journal.uploaded.add(chunk.len() as u64);
+            }
+            if let Some(found) = self.sieve.as_mut().and_then(|sieve| sieve.token_in(&self.rig.guard.marks, &chunk)) {
+                self.rig.strict.broken(TOKEN_ASTRAY, format!("{found} in a body to the {} host", self.origin));
             }
             if self.faults.reset_upload.is_some_and(|at| received >= at) {
                 self.cut.cut();

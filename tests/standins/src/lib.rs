@@ -5,7 +5,7 @@
 //! readings of the same facts keep each other honest.
 //!
 //! Reading order: [`content`] (bytes, kept or generated) → [`store`] (blobs by digest) → [`server`] (origins, requests,
-//! answers) with its [`dials`], [`faults`], [`strict`] rules and [`journal`] → the hubs themselves, [`huggingface`] and
+//! answers) with its [`dials`], [`faults`], [`strict`] rules, [`marks`] and [`journal`] → the hubs themselves, [`huggingface`] and
 //! [`modelscope`], or both as a [`pair`]. [`probe`] is a bare HTTP client for tests that break rules on purpose.
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ pub mod dials;
 pub mod faults;
 pub mod huggingface;
 pub mod journal;
+pub mod marks;
 pub mod modelscope;
 pub mod pair;
 pub mod probe;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use crate::dials::Dials;
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::marks::Guard;
 use crate::strict::Strictness;
 
 /// The instruments of one stand-in, shared between its origins and the test.
@@ -18,18 +19,21 @@ pub struct Rig {
     pub strict: Strictness,
     /// What happened.
     pub journal: Journal,
+    /// Where tokens may go.
+    pub guard: Guard,
     /// Closures waiting for a moment of a commit.
     pub moments: Moments,
 }
 
 impl Rig {
     /// Instruments for these origins.
-    pub fn new(origins: &[&'static str]) -> Self {
+    pub fn new(origins: &[&'static str], guard: Guard) -> Self {
         Self {
             dials: Dials::new(origins),
             faults: Faults::default(),
             strict: Strictness::default(),
             journal: Journal::default(),
+            guard,
             moments: Moments::default(),
         }
     }

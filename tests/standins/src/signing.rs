@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::marks::Marks;
+
 /// A request that comes this soon after a refusal was sent before anybody heard of that: no rule is broken by it.
 pub const ON_THE_WAY: Duration = Duration::from_millis(200);
 
@@ -24,19 +26,22 @@ pub enum Verdict {
 pub struct Signer {
     secret: String,
     serial: AtomicU64,
+    given: Marks,
 }
 
 impl Signer {
-    /// A signer with this secret. Signatures of one signer mean nothing to another.
-    pub fn new(secret: &str) -> Self {
-        Self { secret: secret.to_owned(), serial: AtomicU64::new(1) }
+    /// A signer with this secret. Signatures of one signer mean nothing to another. What it signs is marked as secret.
+    pub fn new(secret: &str, marks: Marks) -> Self {
+        Self { secret: secret.to_owned(), serial: AtomicU64::new(1), given: marks }
     }
 
     /// The query for a path, good for `lifetime`: `expires=…&serial=…&signature=…`. No two are the same.
     pub fn sign(&self, method: &str, path: &str, lifetime: Duration) -> String {
         let expires = now_millis() + lifetime.as_millis() as u64;
         let serial = self.serial.fetch_add(1, Relaxed);
-        format!("expires={expires}&serial={serial}&signature={}", self.signature(method, path, expires, serial))
+        let signature = self.signature(method, path, expires, serial);
+        self.given.signature(&signature);
+        format!("expires={expires}&serial={serial}&signature={signature}")
     }
 
     /// Checks the values of such a query, given a way to look them up.

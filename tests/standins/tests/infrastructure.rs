@@ -38,7 +38,7 @@ impl Service for Echo {
 }
 
 fn start() -> (Arc<Rig>, Server, Content, String) {
-    let rig = Arc::new(Rig::new(&ORIGINS));
+    let rig = Arc::new(Rig::new(&ORIGINS, standins::marks::Guard::default()));
     let content = Content::generated(1, SIZE);
     let server = Server::start(&rig, &ORIGINS, |_| Arc::new(Echo(content.clone())));
     let url = format!("{}/file", server.addresses().url("api"));

@@ -62,7 +62,7 @@ impl Hub {
             api: addresses.url(API),
             storage: addresses.url(STORAGE),
             cdn: addresses.url(CDN),
-            signer: Signer::new(&format!("{addresses:?} {:?}", std::time::SystemTime::now())),
+            signer: Signer::new(&format!("{addresses:?} {:?}", std::time::SystemTime::now()), rig.guard.marks.clone()),
             store: Store::default(),
             behaviour: Mutex::default(),
             state: Mutex::default(),

@@ -37,6 +37,7 @@ pub use repo::{Gated, RepoKind};
 use crate::dials::Dials;
 use crate::faults::{Faults, Rule};
 use crate::journal::Journal;
+use crate::marks::{Guard, Marks};
 use crate::rig::{CommitMoment, Rig};
 use crate::server::Server;
 use crate::store::{Sink, Store};
@@ -52,6 +53,9 @@ pub const STORAGE: &str = "storage";
 pub const CDN: &str = "cdn";
 const ORIGINS: [&str; 3] = [API, STORAGE, CDN];
 
+/// Whose tokens these are.
+const HUB: &str = "hf";
+
 /// How a stand-in begins.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -61,6 +65,8 @@ pub struct Setup {
     pub behaviour: Behaviour,
     /// Whether official clients are the peers: what they do beyond our rules is not counted.
     pub lenient_peers: bool,
+    /// Secrets, shared with the other hub of the test.
+    pub marks: Marks,
 }
 
 /// A running hub. Dropping it ends all its connections.
@@ -88,7 +94,8 @@ impl OrgHandle<'_> {
 impl HuggingFace {
     /// Starts a hub without users or repositories.
     pub fn start(setup: Setup) -> Self {
-        let rig = Arc::new(Rig::new(&ORIGINS));
+        let guard = Guard { marks: setup.marks, hub: HUB, homes: &[API], headers: &[("authorization", "Bearer ")], logins: &[] };
+        let rig = Arc::new(Rig::new(&ORIGINS, guard));
         rig.strict.set_lenient_peers(setup.lenient_peers);
         let mut made = None;
         let server = Server::start(&rig, &ORIGINS, |addresses| {
@@ -125,7 +132,9 @@ impl HuggingFace {
 
     /// Issues a token: `hf_` and 34 characters.
     pub fn token(&self, user: &str, role: Role) -> String {
-        self.hub.state().accounts.issue(user, role)
+        let token = self.hub.state().accounts.issue(user, role);
+        self.hub.rig.guard.marks.token(HUB, &token);
+        token
     }
 
     /// Makes a token worthless.

@@ -33,6 +33,7 @@ pub use routes::{API, CDN, LFS};
 use crate::dials::Dials;
 use crate::faults::{Faults, Rule};
 use crate::journal::Journal;
+use crate::marks::{Guard, Marks};
 use crate::rig::{CommitMoment, Rig};
 use crate::server::Server;
 use crate::store::{Sink, Store};
@@ -40,6 +41,9 @@ use crate::strict::Strictness;
 use hub::Hub;
 use repo::Repo;
 use routes::ORIGINS;
+
+/// Whose tokens these are.
+const HUB: &str = "ms";
 
 /// How a stand-in begins.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +54,8 @@ pub struct Setup {
     pub behaviour: Behaviour,
     /// Whether official clients are the peers: what they do beyond our rules is not counted.
     pub lenient_peers: bool,
+    /// Secrets, shared with the other hub of the test.
+    pub marks: Marks,
 }
 
 /// A running hub. Dropping it ends all its connections.
@@ -77,7 +83,14 @@ impl OrgHandle<'_> {
 impl ModelScope {
     /// Starts a hub without users or repositories.
     pub fn start(setup: Setup) -> Self {
-        let rig = Arc::new(Rig::new(&ORIGINS));
+        let guard = Guard {
+            marks: setup.marks,
+            hub: HUB,
+            homes: &[API, LFS],
+            headers: &[("authorization", "Bearer "), ("cookie", "m_session_id=")],
+            logins: &["login"],
+        };
+        let rig = Arc::new(Rig::new(&ORIGINS, guard));
         rig.strict.set_lenient_peers(setup.lenient_peers);
         let mut made = None;
         let server = Server::start(&rig, &ORIGINS, |addresses| {
@@ -114,7 +127,9 @@ impl ModelScope {
 
     /// Issues a token: `ms-` and a UUID. A user nobody knows is made.
     pub fn token(&self, user: &str, tier: Tier) -> String {
-        self.hub.state().accounts.issue(user, tier)
+        let token = self.hub.state().accounts.issue(user, tier);
+        self.hub.rig.guard.marks.token(HUB, &token);
+        token
     }
 
     /// Makes a token worthless.

@@ -10,6 +10,7 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RANGE};
 use super::{Gone, Query, Request, Response, Route, Service, Upload};
 use crate::faults::{BodyFaults, Fault, Subject};
 use crate::journal::{Flow, Record};
+use crate::marks::TOKEN_ASTRAY;
 use crate::outgoing::{Outgoing, Pace, Place};
 use crate::rig::Rig;
 use crate::socket::Cut;
@@ -46,11 +47,14 @@ pub(super) async fn exchange<S: Service>(
     let faults = rig.faults.befalling(&subject);
     let body_faults = BodyFaults::gather(&faults);
 
+    if let Some((found, place)) = rig.guard.astray_in_head(origin, path_and_query, &head.headers) {
+        rig.strict.broken(TOKEN_ASTRAY, format!("{found} in {place} of {method} {} at the {origin} host", route.name));
+    }
     let mut headers = head.headers;
     if faults.iter().any(|fault| matches!(fault, Fault::IgnoreRange)) {
         headers.remove(RANGE);
     }
-    let body = Upload::new(incoming, Arc::clone(&rig), origin, route.flow, body_faults.clone(), cut.clone());
+    let body = Upload::new(incoming, Arc::clone(&rig), origin, route, body_faults.clone(), cut.clone());
     let agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let begun =
         Begun { origin, route, method: method.clone(), path: path.clone(), agent, at: rig.journal.elapsed(), received: body.counter() };

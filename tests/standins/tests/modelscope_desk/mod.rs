@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use standins::content::Content;
+use standins::marks::TOKEN_ASTRAY;
 use standins::modelscope::{LFS, ModelScope, RepoKind, Setup, Tier};
 use standins::probe::{Probe, Reply};
 use standins::strict::RuleName;
@@ -90,13 +91,14 @@ impl Desk {
         self.ms.repo(RepoKind::Model, REPO).head()
     }
 
-    /// Counts how often a rule was broken by `act`, and that no other was.
+    /// Counts how often a rule was broken by `act`, and that no other was, but for the general one about tokens.
     #[track_caller]
     pub fn breaks(&self, rule: RuleName, act: impl FnOnce(&Self)) {
         self.ms.strict().assert_clean();
         act(self);
         assert_ne!(self.ms.strict().count_of(rule), 0, "{} was not counted", rule.name);
-        let others: Vec<_> = self.ms.strict().violations().into_iter().filter(|broken| broken.rule != rule.name).collect();
+        let others: Vec<_> =
+            self.ms.strict().violations().into_iter().filter(|broken| ![rule.name, TOKEN_ASTRAY.name].contains(&broken.rule)).collect();
         assert!(others.is_empty(), "also broken: {others:?}");
         self.ms.strict().forget();
     }

@@ -86,6 +86,7 @@ fn whole(content: Content, chunked: bool) -> Response {
 fn redirect(hub: &Hub, behaviour: &Behaviour, repo: &Repo, node: &Node, content: Content, revision: &str, path: &str) -> Response {
     let sha256 = &node.sha256;
     let key = hub.keys.issue(Opened { sha256: sha256.clone(), content }, behaviour.auth_key_lifetime);
+    hub.rig.guard.marks.signature(&key);
     let name = path.rsplit('/').next().unwrap_or_default();
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let location = format!(

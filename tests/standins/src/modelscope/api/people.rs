@@ -24,6 +24,7 @@ pub(super) async fn login(hub: &Hub, request: &mut Request) -> Result<Response, 
         hub.rig.strict.broken(rules::MANY_LOGINS, &known.user);
     }
     let session = state.accounts.open_session(&known);
+    hub.rig.guard.marks.token(hub.rig.guard.hub, &session);
     let data = json!({
         "AccessToken": format!("git-{session}"),
         "Username": known.user,
