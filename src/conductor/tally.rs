@@ -146,12 +146,7 @@ impl Tally {
             // what was sent is sent, but nothing of it is a file of the repository
             self.again();
         }
-        self.report.state = match error.kind() {
-            ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => State::Refused,
-            ErrorKind::Cancelled => State::Cancelled,
-            ErrorKind::Unproven => State::Unproven,
-            _ => State::Failed,
-        };
+        self.report.state = State::after(error.kind());
         self.report.error = Some(ErrorReport::from(error));
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ErrorReport;
+use crate::error::{ErrorKind, ErrorReport};
 use crate::repo::{Platform, RepoPath, RepoType};
 
 /// Where a migration stands.
@@ -39,6 +39,17 @@ impl State {
             Self::Refused => "refused",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Where a migration stands after an error of this kind.
+    pub fn after(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => Self::Refused,
+            ErrorKind::Cancelled => Self::Cancelled,
+            ErrorKind::Unproven => Self::Unproven,
+            ErrorKind::Interrupted => Self::Interrupted,
+            _ => Self::Failed,
         }
     }
 

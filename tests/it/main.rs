@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod batch;
 mod caps;
 mod cards;
 mod commits;
@@ -20,6 +21,7 @@ mod kill;
 mod lies;
 mod milestone;
 mod peers;
+mod proof;
 mod shown;
 #[cfg(target_os = "linux")]
 mod streaming;
