@@ -19,6 +19,7 @@ mod faces;
 mod guesses;
 mod kill;
 mod lies;
+mod lists;
 mod milestone;
 mod peers;
 mod proof;

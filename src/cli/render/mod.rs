@@ -88,6 +88,16 @@ fn line_of(text: &mut String, line: &str) {
     let _infallible = writeln!(text, "{line}");
 }
 
+/// A few names, and how many there are besides.
+fn some_of(paths: &[RepoPath], count: u64) -> String {
+    let names: Vec<_> = paths.iter().take(NAMED).map(RepoPath::as_str).collect();
+    match count - (names.len() as u64).min(count) {
+        0 => names.join(", "),
+        more if names.is_empty() => self::count(more, "file"),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 /// How a migration ended.
 pub(super) fn report(report: &Report) -> String {
     let mut text = String::new();
@@ -117,22 +127,28 @@ pub(super) fn report(report: &Report) -> String {
             time(report.seconds)
         ),
     );
-    let names = |paths: &[RepoPath]| paths.iter().take(NAMED).map(RepoPath::as_str).collect::<Vec<_>>().join(", ");
-    for (what, paths) in [
-        ("differing", &verification.differing),
-        ("missing", &verification.missing),
-        ("unproven", &verification.unproven),
-        ("extra", &verification.extra),
+    for (what, paths, count) in [
+        ("differing", &verification.differing, verification.differing_count),
+        ("missing", &verification.missing, verification.missing_count),
+        ("unproven", &verification.unproven, verification.unproven_count),
+        ("extra", &verification.extra, verification.extra_count),
     ] {
-        if !paths.is_empty() {
-            line_of(&mut text, &format!("{what}  {}", names(paths)));
+        if count > 0 {
+            line_of(&mut text, &format!("{what}  {}", some_of(paths, count)));
         }
     }
+    let rest = |shown: usize, count: u64| (count > shown as u64).then(|| count - shown as u64);
     for change in &report.changes {
         line_of(&mut text, &format!("change  {change}"));
     }
+    if let Some(more) = rest(report.changes.len(), report.changes_count) {
+        line_of(&mut text, &format!("change  … and {more} more"));
+    }
     for warning in &report.warnings {
         line_of(&mut text, &format!("warning: {warning}"));
+    }
+    if let Some(more) = rest(report.warnings.len(), report.warnings_count) {
+        line_of(&mut text, &format!("warning: … and {more} more"));
     }
     if report.state == State::Verified && report.id != "verify" {
         line_of(
