@@ -82,9 +82,10 @@ impl Batch {
     ///
     /// Fails with `Usage` when two of them would be written to the same destination.
     pub async fn resolve(&mut self, config: &Config, purpose: Purpose) -> Result<()> {
+        let mut accounts = resolve::Accounts::new();
         for index in 0..self.members.len() {
             if matches!(self.members[index].stage, Stage::Waiting) {
-                match resolve::resolve(config, self.members[index].asked.clone(), purpose).await {
+                match resolve::resolve(config, self.members[index].asked.clone(), purpose, &mut accounts).await {
                     Ok(request) => self.members[index].request = Some(request),
                     // a Space: nothing went wrong, there is only nothing to do
                     Err(error) if error.kind() == ErrorKind::Unsupported => self.members[index].stage = Stage::Skipped(error),

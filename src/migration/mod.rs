@@ -73,7 +73,7 @@ pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
 pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
-    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &mut resolve::Accounts::new()).await?;
     prepare_request(config, request).await
 }
 
@@ -229,7 +229,7 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
-    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare, &mut resolve::Accounts::new()).await?;
     verify_request(config, &request, None, deep).await
 }
 

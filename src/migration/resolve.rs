@@ -1,5 +1,7 @@
 //! From what a person wrote to a request: which hub is which, which kind of repository, may the token write there.
 
+use std::collections::HashMap;
+
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,8 +69,11 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
     Ok(Asked { from, id: address.id, named, revision, destination, include, exclude })
 }
 
+/// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
+pub(super) type Accounts = HashMap<Platform, Account>;
+
 /// The request that is meant; to migrate, the token must be able to write.
-pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose) -> Result<Request> {
+pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
     let Asked { from, id, named, revision, destination, include, exclude } = asked;
     if named == Some(RepoType::Space) {
         return Err(is_space(&id));
@@ -83,7 +88,13 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose) -> 
         exclude,
     };
     if purpose == Purpose::Migrate {
-        may_write(&target, &request.destination).await?;
+        let account = match accounts.remove(&request.destination.platform) {
+            Some(account) => account,
+            None => target.account().await.map_err(|error| error.during("destination"))?,
+        };
+        let verdict = may_write(&account, &request.destination);
+        accounts.insert(request.destination.platform, account);
+        verdict?;
     }
     Ok(request)
 }
@@ -185,8 +196,7 @@ fn is_space(id: &RepoId) -> Error {
 }
 
 /// Refuses early, when the hub says that the token may not write there; where it does not say, the first write tells.
-async fn may_write(destination: &Hub, repo: &RepoRef) -> Result<Account> {
-    let account = destination.account().await.map_err(|error| error.during("destination"))?;
+fn may_write(account: &Account, repo: &RepoRef) -> Result<()> {
     let title = repo.platform.title();
     if account.may_write == Some(false) {
         return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may only read"))
@@ -199,5 +209,5 @@ async fn may_write(destination: &Hub, repo: &RepoRef) -> Result<Account> {
             .with("account", &account.name)
             .hint_to(format!("it may write to: {}; choose one with --dest NAMESPACE/{}", writable.join(", "), repo.id.name())));
     }
-    Ok(account)
+    Ok(())
 }

@@ -22,6 +22,7 @@ mod lies;
 mod lists;
 mod milestone;
 mod peers;
+mod plans;
 mod proof;
 mod shown;
 #[cfg(target_os = "linux")]
