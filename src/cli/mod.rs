@@ -33,6 +33,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(parsed) => parsed,
         Err(error) => return clap_says(&error, json),
     };
+    match std::env::var("HF2MS_LOG").as_deref() {
+        Ok("debug") => crate::http::log_requests(),
+        Err(_) | Ok("") => {}
+        Ok(_) => say("warning: HF2MS_LOG is ignored; it knows `debug` alone, which writes down every request"),
+    }
     match dispatch(parsed.command) {
         Ok(code) => code,
         Err(error) => fail(&error, json),

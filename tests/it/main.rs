@@ -20,6 +20,7 @@ mod guesses;
 mod kill;
 mod lies;
 mod lists;
+mod logged;
 mod milestone;
 mod peers;
 mod plans;
