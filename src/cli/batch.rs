@@ -21,6 +21,8 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], j
                 Stage::Ready(prepared) if json => plans.push(serde_json::json!(prepared.plan)),
                 Stage::Ready(prepared) => out(&format!("{}{}", if index == 0 { "" } else { "\n" }, render::plan(config, &prepared.plan))),
                 _ if json => plans.push(member.entry()),
+                // a Space was warned of
+                Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => {}
                 _ => say(&render::error_lines(index, count, member)),
             }
         })
@@ -191,7 +193,7 @@ fn told(index: usize, count: usize, member: &Member, json: bool) {
 fn finish(batch: &Batch, key: &'static str, json: bool) -> Result<u8> {
     if json {
         let entry = |member: &Member| match &member.stage {
-            Stage::Ended(report) => serde_json::json!(Report { resources: None, ..report.clone() }),
+            Stage::Ended(report) => serde_json::json!(Report { resources: None, ..Report::clone(report) }),
             _ => member.entry(),
         };
         let Counts { succeeded, failed, skipped } = batch.counts();

@@ -41,7 +41,7 @@ pub enum Stage {
     /// A migration carries it.
     Started(Folder),
     /// It came to its end.
-    Ended(Report),
+    Ended(Box<Report>),
     /// It came to no end.
     Failed(Error),
     /// Not begun, for this reason, which is not its own fault.
@@ -119,7 +119,7 @@ impl Batch {
         for index in 0..self.members.len() {
             if let (Stage::Waiting, Some(request)) = (&self.members[index].stage, self.members[index].request.clone()) {
                 match super::verify_request(config, &request, None, deep).await {
-                    Ok(report) => self.members[index].stage = Stage::Ended(report),
+                    Ok(report) => self.members[index].stage = Stage::Ended(Box::new(report)),
                     Err(error) => self.fails(index, error),
                 }
             }
@@ -154,12 +154,12 @@ impl Batch {
         }
     }
 
-    /// Takes how one ended. A token that was not accepted ends the batch: the others would hear the same.
+    /// Takes how one ended. A token that is missing or not accepted ends the batch: the others would hear the same.
     pub fn ended(&mut self, index: usize, outcome: Result<Report>) {
         match outcome {
             Ok(report) => {
                 let rejected = report.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Unauthorized);
-                self.members[index].stage = Stage::Ended(report);
+                self.members[index].stage = Stage::Ended(Box::new(report));
                 if rejected {
                     self.stop_for_token(index);
                 }
@@ -188,8 +188,11 @@ impl Batch {
     fn stop_for_token(&mut self, index: usize) {
         let first = self.members[index].source();
         self.stop(|| {
-            Error::new(ErrorKind::Unauthorized, format!("not begun: the batch stopped at {first}, where a token was not accepted"))
-                .hint_to("set the token and run the same command again")
+            Error::new(
+                ErrorKind::Unauthorized,
+                format!("not begun: the batch stopped at {first}, for which a token is missing or not accepted"),
+            )
+            .hint_to("set the token and run the same command again")
         });
     }
 

@@ -28,8 +28,10 @@ pub struct ProofDocument {
     pub destination: Side,
     /// Counts over `files`.
     pub totals: ProofTotals,
-    /// What is different at the destination on purpose.
+    /// What is different at the destination on purpose: the first of it.
     pub changes: Vec<String>,
+    /// How many changes there are in all.
+    pub changes_count: u64,
     /// Every file, in the order of the paths.
     pub files: Vec<ProvenFile>,
 }
@@ -116,6 +118,7 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
         },
         totals: ProofTotals { files: files.len() as u64, bytes, left_out: report.files.left_out, how: report.verification.how },
         changes: report.changes,
+        changes_count: report.changes_count,
         files,
     })
 }

@@ -86,6 +86,23 @@ fn several_sources_are_each_a_migration_of_its_own() {
 }
 
 #[test]
+fn whose_a_token_is_is_asked_once_for_all() {
+    let world = World::start();
+    for id in ["alice/bert", "alice/gpt", "alice/elmo"] {
+        world.ms.repo(modelscope::RepoKind::Model, id).file("config.json", id).commit("all");
+    }
+    world.run(&["migrate", "ms:alice/bert", "ms:alice/gpt", "ms:alice/elmo"]).exits(0);
+    assert_eq!(world.hf.journal().requests("whoami"), 1);
+}
+
+#[test]
+fn a_token_that_is_missing_stops_the_plans_once() {
+    let mut world = two_models();
+    world.unset("MODELSCOPE_API_TOKEN");
+    insta::assert_snapshot!("plans_without_token", world.run(&["plan", "hf:alice/bert", "hf:alice/gpt"]).exits(3).shown(&world));
+}
+
+#[test]
 fn one_that_fails_leaves_the_others_alone() {
     let world = two_models();
     world.hf.repo(RepoKind::Dataset, "alice/gpt").file("train.csv", "a\n").commit("of the same name");
@@ -266,9 +283,11 @@ fn a_person_is_asked_once_for_all() {
 #[test]
 fn the_exit_code_is_that_of_the_gravest() {
     let world = one_differs();
-    // published, but a file of it is missing: graver than what failed, and that graver than what was refused
+    // published, but a file of it is served wrong: graver than what failed, and that graver than what was refused
     world.hf.repo(RepoKind::Model, "alice/odd").file("a.txt", "a").file("b.txt", "b").commit("all");
-    world.ms.repo(modelscope::RepoKind::Model, "alice/odd").misbehave(|quirks| quirks.drops.push("a.txt".to_owned()));
+    world.run(&["migrate", "hf:alice/odd"]).exits(0);
+    let odd = world.ms.repo(modelscope::RepoKind::Model, "alice/odd");
+    odd.misbehave(|quirks| drop(quirks.serves_instead.insert("a.txt".to_owned(), b"b".to_vec().into())));
     let (refused, failed, odd) = ("hf:alice/bert", "hf:alice/none", "hf:alice/odd");
     world.run(&["migrate", refused, failed]).exits(1);
     let outcome = world.run(&["migrate", refused, failed, odd, "hf:alice/gpt"]).exits(4);

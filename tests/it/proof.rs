@@ -31,7 +31,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 fn the_proof_names_every_file_with_its_digests_and_how_it_was_proven() {
     let (world, report) = migrated();
     let proof = world.run(&["proof", id(&report)]).exits(0).json();
-    let names = "proof program migration verified_at source destination totals changes files";
+    let names = "proof program migration verified_at source destination totals changes changes_count files";
     assert_eq!(keys(&proof), names.split(' ').collect());
     assert_eq!((&proof["proof"], &proof["migration"]), (&1.into(), &report["id"]));
     assert_eq!(proof["program"], format!("hf2ms {}", env!("CARGO_PKG_VERSION")));
@@ -59,6 +59,20 @@ fn the_proof_names_every_file_with_its_digests_and_how_it_was_proven() {
     // it does not need the hubs: what was verified then is in the migration's folder
     world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("config.json", "[]").commit("theirs");
     assert_eq!(world.run(&["proof", id(&report)]).exits(0).json(), proof);
+}
+
+#[test]
+fn a_card_that_was_changed_is_proven_as_it_is_at_the_destination() {
+    let world = World::start();
+    let source = world.ms.repo(modelscope::RepoKind::Model, "alice/bert");
+    source.file("README.md", "---\nlicense: MIT License\n---\n").file("config.json", "{}").commit("all");
+    let report = world.run(&["migrate", "ms:alice/bert", "--json"]).exits(0).json();
+    let proof = world.run(&["proof", id(&report)]).exits(0).json();
+    let copy = world.hf.repo(RepoKind::Model, "alice/bert").files();
+    assert_ne!(copy["README.md"].sha256, source.files()["README.md"].sha256);
+    assert_eq!(proof["files"][0]["sha256"], copy["README.md"].sha256);
+    assert_eq!((&proof["changes"], &proof["changes_count"]), (&report["changes"], &2.into()));
+    assert!(proof["changes"][1].as_str().unwrap().contains("`MIT License` → `mit`"), "{proof}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> 
             Some(error) => (error.message.clone(), error.hint.clone()),
             None => return head,
         },
+        Stage::Skipped(reason) => return format!("{head}  {}", reason.message()),
         _ => match member.error() {
             Some(error) => (error.to_string(), error.hint().map(str::to_owned)),
             None => return head,
