@@ -109,8 +109,9 @@ fn a_proof_goes_into_a_file_of_its_owner_and_replaces_none_unasked() {
 fn what_is_not_verified_has_no_proof() {
     let world = World::start();
     world.hf.repo(RepoKind::Model, "alice/bert").file("model.safetensors", generated(1, MIB)).file("a.txt", "a").commit("all");
+    world.run(&["migrate", "hf:alice/bert", "--dest", "alice/copy"]).exits(0);
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/copy");
-    copy.misbehave(|quirks| quirks.drops.push("a.txt".to_owned()));
+    copy.misbehave(|quirks| drop(quirks.serves_instead.insert("a.txt".to_owned(), b"b".to_vec().into())));
     let report = world.run(&["migrate", "hf:alice/bert", "--dest", "alice/copy", "--json"]).exits(4).json();
     insta::assert_snapshot!("unproven", world.run(&["proof", id(&report), "-o", "proof.json"]).exits(1).shown(&world));
     assert!(!world.home.join("proof.json").exists());
