@@ -42,13 +42,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Compare source and destination by hash
+    /// Compare source and destination by hash; SOURCE may be a migration's id
     Verify(VerifyOptions),
     /// Write the proof of a verified migration as one JSON document: every file with its digests
     Proof {
         /// The migration
         id: String,
-        /// Write it to this file instead of standard output
+        /// Write it to this file; to standard output without it, or with `-`
         #[arg(short, long, value_name = "FILE")]
         output: Option<std::path::PathBuf>,
         /// Replace the file if it is there

@@ -7,20 +7,25 @@ use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Batch, Counts, Member, Stage, Wanted};
-use crate::plan::Risk;
+use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report};
 
 pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], json: bool) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
-    let mut plans = Vec::new();
+    // as text: of many plans, each may be of many files
+    let mut plans: Vec<String> = Vec::new();
     let count = batch.members.len();
+    let mut gap = "";
     batch
         .prepare(config, |index, batch| {
             let member = &batch.members[index];
             match &member.stage {
-                Stage::Ready(prepared) if json => plans.push(serde_json::json!(prepared.plan)),
-                Stage::Ready(prepared) => out(&format!("{}{}", if index == 0 { "" } else { "\n" }, render::plan(config, &prepared.plan))),
-                _ if json => plans.push(member.entry()),
+                Stage::Ready(prepared) if json => plans.push(text(&prepared.plan)),
+                Stage::Ready(prepared) => {
+                    out(&format!("{gap}{}", render::plan(config, &prepared.plan)));
+                    gap = "\n";
+                }
+                _ if json => plans.push(member.entry().to_string()),
                 // a Space was warned of
                 Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => {}
                 _ => say(&render::error_lines(index, count, member)),
@@ -28,9 +33,15 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], j
         })
         .await;
     if json {
-        json_out(&serde_json::json!({ "plans": plans }))?;
+        out(&format!("{{\"plans\":[{}]}}", plans.join(",")));
     }
     Ok(code(&batch))
+}
+
+/// A plan in JSON, or the error that there is none.
+fn text(plan: &TransferPlan) -> String {
+    serde_json::to_string(plan)
+        .unwrap_or_else(|error| serde_json::json!({ "error": { "kind": "local", "message": error.to_string() } }).to_string())
 }
 
 pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::migration;
 
 pub(super) async fn run(config: &Config, id: &str, output: Option<&Path>, force: bool) -> Result<u8> {
+    let output = output.filter(|path| *path != Path::new("-"));
     if force && output.is_none() {
         return Err(Error::usage("--force without a file", "name it with -o FILE"));
     }

@@ -135,6 +135,37 @@ fn one_that_breaks_while_it_runs_leaves_the_others_alone() {
     assert_copied(&world, "alice/gpt", "alice/gpt");
 }
 
+/// Two sources, of which the first takes much longer than any test once bytes of it have arrived; and the batch that carries both.
+fn slow_batch(arguments: &[&str]) -> (World, std::process::Child) {
+    let world = World::start();
+    world.hf.repo(RepoKind::Model, "alice/a").file("model.safetensors", generated(1, 24 * MIB)).commit("all");
+    world.hf.repo(RepoKind::Model, "alice/b").file("config.json", "{}").commit("all");
+    world.hf.dials().origin(huggingface::CDN).set_download_per_stream(MIB);
+    let attached = world.command(&[&["migrate", "hf:alice/a", "hf:alice/b"], arguments].concat()).spawn().unwrap();
+    wait_until("bytes arrive", || world.ms.journal().bytes_uploaded() > 0);
+    world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
+    (world, attached)
+}
+
+#[test]
+fn one_whose_process_dies_leaves_the_others_alone() {
+    let (world, attached) = slow_batch(&["--json"]);
+    Command::new("kill").args(["-9", &world.carrier().unwrap().to_string()]).status().unwrap();
+    let json = summary(&world.finish(attached).exits(1));
+    assert_eq!(states(&json), ["interrupted", "verified"]);
+    let first = &json["migrations"][0];
+    assert!(first["id"].is_string() && first["error"]["kind"] == "interrupted", "{first}");
+}
+
+#[test]
+fn one_that_is_cancelled_from_elsewhere_leaves_the_others_alone() {
+    let (world, attached) = slow_batch(&[]);
+    let id = world.run(&["status", "--json"]).exits(0).json()["migrations"][0]["id"].as_str().unwrap().to_owned();
+    world.run(&["cancel", &id]).exits(0);
+    let shown = world.finish(attached).exits(130).stdout;
+    assert!(shown.contains("1 verified, 1 not verified, 0 skipped"), "{shown}");
+}
+
 #[test]
 fn a_token_that_is_not_accepted_stops_the_batch_once() {
     let world = two_models();

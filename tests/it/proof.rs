@@ -101,6 +101,7 @@ fn a_proof_goes_into_a_file_of_its_owner_and_replaces_none_unasked() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
     insta::assert_snapshot!("no_folder", world.run(&["proof", id(&report), "-o", "no/such/proof.json"]).exits(1).shown(&world));
     world.run(&["proof", id(&report), "--force"]).exits(2);
+    assert_eq!(world.run(&["proof", id(&report), "-o", "-"]).exits(0).stdout, written);
     let left: Vec<_> = std::fs::read_dir(&world.home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("draft")), "{left:?}");
 }

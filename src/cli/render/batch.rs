@@ -62,6 +62,9 @@ pub(in crate::cli) fn batch(batch: &Batch) -> String {
     }
     let Counts { succeeded, failed, skipped } = batch.counts();
     line_of(&mut text, &format!("{succeeded} verified, {failed} not verified, {skipped} skipped"));
+    if batch.members.iter().any(|member| member.id.is_some()) {
+        line_of(&mut text, "one of them in full: hf2ms status ID");
+    }
     let migrated =
         |member: &Member| matches!(&member.stage, Stage::Ended(report) if report.state == State::Verified) && member.id.is_some();
     if batch.members.iter().any(migrated) {

@@ -10,7 +10,7 @@ use crate::repo::{Platform, RepoPath};
 /// Downloads that Hugging Face allows a free account in five minutes (facts, huggingface §2 "Rate limits").
 const FREE_DOWNLOADS: u64 = 5_000;
 
-/// Fewer requests than this are not worth a line.
+/// Fewer requests than this for a single commit are not worth a line.
 const MANY_CALLS: u64 = 500;
 
 /// The plan.
@@ -127,7 +127,7 @@ fn costs(text: &mut String, plan: &TransferPlan, estimate: Estimate) {
     let request = &plan.request;
     let (from, to) = (request.source.platform, request.destination.platform);
     let Estimate { commits, downloads, uploads, calls } = estimate;
-    if downloads + uploads + calls < MANY_CALLS {
+    if commits < 2 && downloads + uploads + calls < MANY_CALLS {
         return;
     }
     line_of(
