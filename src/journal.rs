@@ -14,6 +14,9 @@ use crate::protocol::{Event, Job, Request};
 use crate::repo::Digests;
 use crate::runner::Place;
 
+/// How a line of the log about a request begins.
+const REQUEST: &str = "request: ";
+
 /// Pairs of digests taken over from earlier proofs, at most.
 const KNOWN: usize = 100_000;
 
@@ -155,11 +158,19 @@ impl Folder {
         self.append("log")
     }
 
-    /// The last lines of the log.
+    /// The last lines of the log, without those about requests.
     pub fn last_words(&self) -> String {
         let text = fs::read(self.path.join("log")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned();
-        text.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        text.lines()
+            .filter(|line| !line.starts_with(REQUEST))
+            .rev()
+            .take(5)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Reads events as they are appended.

@@ -19,6 +19,8 @@ pub struct Progress {
     pub moved: u64,
     /// A few of the files that move now.
     pub in_flight: Vec<InFlight>,
+    /// The version of the program that carries.
+    pub version: Option<String>,
     /// The source's commit.
     pub source_commit: Option<String>,
     /// Commits made so far.
@@ -48,6 +50,7 @@ impl Default for Progress {
             bytes_done: 0,
             moved: 0,
             in_flight: Vec::new(),
+            version: None,
             source_commit: None,
             commits: Vec::new(),
             warnings: Vec::new(),
@@ -92,7 +95,8 @@ impl Progress {
                 self.moved = report.bytes.moved;
                 self.report = Some(report.clone());
             }
-            What::Started { .. } | What::Created { .. } | What::Blob { .. } => {}
+            What::Started { version, .. } => self.version = Some(version.clone()),
+            What::Created { .. } | What::Blob { .. } => {}
         }
     }
 

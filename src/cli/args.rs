@@ -19,7 +19,7 @@ pub struct Arguments {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Move a repository, prove every file, report
+    /// Move repositories, prove every file, report
     Migrate(MigrateOptions),
     /// Show what would happen; moves nothing
     Plan(PlanOptions),
@@ -42,8 +42,22 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Compare source and destination by hash
+    /// Compare source and destination by hash; SOURCE may be a migration's id
     Verify(VerifyOptions),
+    /// Write the proof of a verified migration as one JSON document: every file with its digests
+    Proof {
+        /// The migration
+        id: String,
+        /// Write it to this file; to standard output without it, or with `-`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<std::path::PathBuf>,
+        /// Replace the file if it is there
+        #[arg(long)]
+        force: bool,
+        /// Errors as JSON too; the proof is JSON anyway
+        #[arg(long)]
+        json: bool,
+    },
     /// Check the tokens: present, from where, whose, may they read and write
     Validate {
         /// One JSON object on standard output
@@ -68,7 +82,7 @@ pub enum Command {
 /// Which repository, and what of it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selecting {
-    /// `ns/name`, `hf:ns/name`, `ms:ns/name` or a page's address; `@REV` may follow
+    /// `ns/name`, `hf:ns/name`, `ms:ns/name` or a page's address; `@REV` may follow. Several are done one after the other
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// The same as SOURCE
@@ -77,7 +91,7 @@ pub struct Selecting {
     /// Where it shall go: `hf` or `ms`
     #[arg(long, value_name = "HUB", value_parser = platform)]
     pub to: Option<Platform>,
-    /// The destination's name; the source's by default
+    /// The destination's name, the source's by default; `NS/` changes the namespace alone, and with several sources `NS` does
     #[arg(long, value_name = "NS/NAME")]
     pub dest: Option<String>,
     /// `model`, `dataset` or `space`; found out by default
@@ -211,40 +225,34 @@ impl Selecting {
         to.is_none() && dest.is_none() && repo_type.is_none() && revision.is_none() && include.is_empty() && exclude.is_empty()
     }
 
-    /// The one source and what is wanted of it. Several sources are refused.
-    pub(super) fn wanted(&self) -> Result<Wanted> {
-        let sources: Vec<_> = self
-            .sources
-            .iter()
-            .chain(&self.more_sources)
-            .flat_map(|text| text.split(','))
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .collect();
-        let source = match sources.as_slice() {
-            [] => {
-                return Err(Error::usage(
-                    "no source is given",
-                    "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`",
-                ));
-            }
-            [one] => *one,
-            [_, second, ..] => {
-                return Err(Error::new(ErrorKind::Unsupported, "several sources at once are not built yet")
-                    .with("second", format!("`{second}`"))
-                    .hint_to("migrate them one after the other"));
-            }
-        };
-        Ok(Wanted {
-            source: source.to_owned(),
+    /// What is wanted: of one source, or of several. Two words for one repository are several too, so what is printed for a list does
+    /// not depend on what is in it.
+    pub(super) fn wanted(&self) -> Result<Sources> {
+        let all = self.sources.iter().chain(&self.more_sources).flat_map(|text| text.split(','));
+        let all: Vec<String> = all.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        let wanted = Wanted {
+            source: String::new(),
             to: self.to,
             dest: self.dest.clone(),
             repo_type: self.repo_type,
             revision: self.revision.clone(),
             include: self.include.clone(),
             exclude: self.exclude.clone(),
-        })
+        };
+        match all.as_slice() {
+            [] => Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`")),
+            [one] => Ok(Sources::One(Wanted { source: one.clone(), ..wanted })),
+            _ => Ok(Sources::Several(wanted, all)),
+        }
     }
+}
+
+/// What the words name.
+pub(super) enum Sources {
+    /// One source.
+    One(Wanted),
+    /// What is wanted of each of several.
+    Several(Wanted, Vec<String>),
 }
 
 /// Only the local runner is built. It is never chosen unasked, because then the bytes pass through this machine.

@@ -2,19 +2,26 @@
 
 use std::io::IsTerminal;
 
-use super::args::{MigrateOptions, PlanOptions, choose_runner};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::{MigrateOptions, PlanOptions, Sources, choose_runner};
 use super::bars::Bars;
-use super::{json_out, out, render, say};
+use super::{batch, json_out, out, render, say};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
-use crate::migration::{self, Prepared};
+use crate::migration::{self, Prepared, Wanted};
 use crate::plan::Risk;
 use crate::protocol::{Consent, Report, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
-    let prepared = migration::prepare(config, &options.selecting.wanted()?).await?;
+    let wanted = match options.selecting.wanted()? {
+        Sources::One(wanted) => wanted,
+        Sources::Several(..) if options.job => return Err(Error::usage("--job prints one job", "name one source")),
+        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, options.json).await,
+    };
+    let prepared = migration::prepare(config, &wanted).await?;
     if options.job {
         let consent = Consent { risks: options.yes, loosened_visibility: false };
         json_out(&prepared.job(config, &Journal::new_id(), consent))?;
@@ -35,23 +42,36 @@ fn show_plan(config: &Config, prepared: &Prepared, json: bool) -> Result<()> {
 
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
-    let wanted = options.selecting.wanted()?;
+    let sources = options.selecting.wanted()?;
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
     if !options.dry_run || options.runner.is_some() {
         choose_runner(config, options.runner.as_deref())?;
     }
-    let prepared = migration::prepare(config, &wanted).await?;
+    match sources {
+        Sources::One(wanted) => one(config, options, &wanted).await,
+        Sources::Several(wanted, sources) if options.dry_run => batch::plan(config, &wanted, &sources, options.json).await,
+        Sources::Several(wanted, sources) => batch::migrate(config, options, &wanted, &sources).await,
+    }
+}
+
+async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted) -> Result<u8> {
+    let prepared = migration::prepare(config, wanted).await?;
     if options.dry_run {
         show_plan(config, &prepared, options.json)?;
         return Ok(0);
     }
     let consent = consent(config, options, &prepared)?;
     prepared.plan.check(consent)?;
+    // from here on Ctrl-C is meant for the migration
+    let mut interrupts = Interrupts::new()?;
     let (folder, ran_already) = migration::start(config, &prepared, consent).await?;
     if !options.json {
         say(&render::start(&prepared.plan));
+        if prepared.plan.totals.copy > 0 {
+            say(render::PASSES_HERE);
+        }
     }
     if ran_already {
         say(&format!("it runs already, as {}; following that one", folder.id()));
@@ -59,7 +79,7 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     if options.detach {
         return detached(&folder, options.json);
     }
-    let report = attend(config, &folder, options.json, CtrlC::Cancels).await?;
+    let report = attend(config, &folder, options.json, CtrlC::Cancels, &mut interrupts).await?;
     show_report(&report, options.json)
 }
 
@@ -68,22 +88,30 @@ fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared) -> Re
     let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
     let open = prepared.plan.uncovered(consent);
     let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
-    let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !options.json;
-    if open.is_empty() || loosened || !attended {
+    if open.is_empty() || loosened || !is_attended(options.json) {
         return Ok(consent);
     }
     say(&render::plan(config, &prepared.plan));
-    say("Go on? [y/N]");
+    consent.risks = agrees("Go on? [y/N]")?;
+    Ok(consent)
+}
+
+/// Whether a person sits there who can be asked.
+pub(super) fn is_attended(json: bool) -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !json
+}
+
+/// Asks a person; only a yes is one.
+pub(super) fn agrees(question: &str) -> Result<bool> {
+    say(question);
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| Error::new(ErrorKind::Local, "no answer").because(error))?;
-    consent.risks = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
-    Ok(consent)
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 fn detached(folder: &Folder, json: bool) -> Result<u8> {
     let id = folder.id();
-    let follow = format!("hf2ms status {id} --follow");
-    let cancel = format!("hf2ms cancel {id}");
+    let (follow, cancel) = (follow(id), cancel(id));
     if json {
         json_out(&serde_json::json!({ "id": id, "state": State::Running, "runner": "local", "follow": follow, "cancel": cancel }))?;
     } else {
@@ -91,6 +119,16 @@ fn detached(folder: &Folder, json: bool) -> Result<u8> {
         say(&format!("follow: {follow}\ncancel: {cancel}\nIt runs on this machine, so it ends when the machine sleeps or stops."));
     }
     Ok(0)
+}
+
+/// The command that follows a migration.
+pub(super) fn follow(id: &str) -> String {
+    format!("hf2ms status {id} --follow")
+}
+
+/// The command that stops it.
+pub(super) fn cancel(id: &str) -> String {
+    format!("hf2ms cancel {id}")
 }
 
 /// What Ctrl-C does to a migration that is followed.
@@ -102,25 +140,45 @@ pub(super) enum CtrlC {
     Leaves,
 }
 
+/// Ctrl-C, from now on. What is pressed while nobody waits for it is not lost.
+pub(super) struct Interrupts {
+    signal: Signal,
+    /// Whether it was pressed.
+    pub(super) pressed: bool,
+}
+
+impl Interrupts {
+    pub(super) fn new() -> Result<Self> {
+        let signal = signal(SignalKind::interrupt()).map_err(|error| Error::new(ErrorKind::Local, "no signals").because(error))?;
+        Ok(Self { signal, pressed: false })
+    }
+
+    async fn next(&mut self) {
+        self.signal.recv().await;
+        self.pressed = true;
+    }
+}
+
 /// Follows to the end with progress.
-pub(super) async fn attend(config: &Config, folder: &Folder, json: bool, ctrl_c: CtrlC) -> Result<Report> {
+pub(super) async fn attend(config: &Config, folder: &Folder, json: bool, ctrl_c: CtrlC, interrupts: &mut Interrupts) -> Result<Report> {
     let mut bars = Bars::new(json);
+    let gone = |message| Error::new(ErrorKind::Cancelled, message).with("id", folder.id());
     let outcome = {
         let following = migration::follow(folder, |progress| bars.show(progress));
         tokio::pin!(following);
         tokio::select! {
             report = &mut following => report,
-            _ = tokio::signal::ctrl_c(), if ctrl_c == CtrlC::Leaves => {
-                Err(Error::new(ErrorKind::Cancelled, "no longer followed; it goes on").with("id", folder.id()))
-            }
-            _ = tokio::signal::ctrl_c(), if ctrl_c == CtrlC::Cancels => {
-                say("cancelling; press Ctrl-C again not to wait for its last word");
-                tokio::select! {
-                    cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
-                    _ = tokio::signal::ctrl_c() => return Err(Error::new(ErrorKind::Cancelled, "no longer followed").with("id", folder.id())),
-                }?;
-                following.await
-            }
+            () = interrupts.next() => match ctrl_c {
+                CtrlC::Leaves => Err(gone("no longer followed; it goes on")),
+                CtrlC::Cancels => {
+                    say("cancelling; press Ctrl-C again not to wait for its last word");
+                    tokio::select! {
+                        cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
+                        () = interrupts.next() => return Err(gone("no longer followed")),
+                    }?;
+                    following.await
+                }
+            },
         }
     };
     bars.clear();

@@ -2,7 +2,9 @@
 
 mod args;
 mod bars;
+mod batch;
 mod migrate;
+mod proof;
 mod render;
 mod run_job;
 mod status;
@@ -31,6 +33,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(parsed) => parsed,
         Err(error) => return clap_says(&error, json),
     };
+    match std::env::var("HF2MS_LOG").as_deref() {
+        Ok("debug") => crate::migration::log_requests(),
+        Err(_) | Ok("") => {}
+        Ok(_) => say("warning: HF2MS_LOG is ignored; it knows `debug` alone, which writes down every request"),
+    }
     match dispatch(parsed.command) {
         Ok(code) => code,
         Err(error) => fail(&error, json),
@@ -56,6 +63,8 @@ fn dispatch(command: Command) -> Result<u8> {
                     Command::Status { id, follow, json } => status::run(&config, id.as_deref(), follow, json).await,
                     Command::Cancel { id, json } => status::cancel(&config, &id, json).await,
                     Command::Verify(options) => verify::run(&config, &options).await,
+                    // whether errors are JSON is decided before the arguments are read
+                    Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,
                     Command::Validate { json } => validate::run(&config, json).await,
                     Command::RunJob { .. } | Command::Smoke {} | Command::Mcp {} => Ok(2),
                 }

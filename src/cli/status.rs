@@ -1,6 +1,6 @@
 //! `status` and `cancel`.
 
-use super::migrate::{CtrlC, attend, exit_code, show_report};
+use super::migrate::{CtrlC, Interrupts, attend, exit_code, show_report};
 use super::{json_out, out, render, say};
 use crate::config::Config;
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub(super) async fn run(config: &Config, id: Option<&str>, follow: bool, json: b
     };
     let (folder, entry) = migration::status(config, id).await?;
     if follow {
-        let report = attend(config, &folder, json, CtrlC::Leaves).await?;
+        let report = attend(config, &folder, json, CtrlC::Leaves, &mut Interrupts::new()?).await?;
         return show_report(&report, json);
     }
     show(id, &entry, json)?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::fit;
 use crate::protocol::{Event, LIST_LIMIT, What};
 
 /// Progress is dropped while more lines than this wait to be written.
@@ -24,7 +25,8 @@ struct Shared {
     /// The next number, and the way to the writer.
     lines: Mutex<(u64, Sender<Vec<u8>>)>,
     waiting: Arc<AtomicUsize>,
-    warnings: Mutex<Vec<String>>,
+    /// The first warnings, and how many there were.
+    warnings: Mutex<(Vec<String>, u64)>,
 }
 
 /// The writing thread.
@@ -50,9 +52,7 @@ impl Events {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let event = Event { seq: lines.0, at: u64::try_from(at).unwrap_or_default(), what };
-        // these types hold nothing that JSON cannot: no maps with odd keys, no infinite numbers
-        let Ok(mut line) = serde_json::to_vec(&event) else { return };
-        line.push(b'\n');
+        let Some(line) = fit::line(event) else { return };
         lines.0 += 1;
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // without a writer there is nobody to tell
@@ -63,15 +63,16 @@ impl Events {
     pub fn warn(&self, message: impl Into<String>) {
         let message = message.into();
         let mut warnings = self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.len() < LIST_LIMIT {
-            warnings.push(message.clone());
+        if warnings.0.len() < LIST_LIMIT {
+            warnings.0.push(message.clone());
         }
+        warnings.1 += 1;
         drop(warnings);
         self.send(What::Warning { message });
     }
 
-    /// The first warnings, for the report.
-    pub fn warnings(&self) -> Vec<String> {
+    /// The first warnings, for the report, and how many there were.
+    pub fn warnings(&self) -> (Vec<String>, u64) {
         self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,6 +1,7 @@
 //! The one process that decides: survey → plan → carry → commit → verify → report.
 
 mod events;
+mod fit;
 mod prove;
 mod publish;
 mod survey;
@@ -69,8 +70,10 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
         tally.moved(conductor.meter.moved());
     }
     let mut report = tally.report();
-    report.warnings.extend(events.warnings());
+    let (warnings, count) = events.warnings();
+    report.warnings.extend(warnings);
     report.warnings.truncate(LIST_LIMIT);
+    report.warnings_count += count;
     events.send(What::Report(report.clone()));
     report
 }

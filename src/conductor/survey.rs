@@ -1,6 +1,6 @@
 //! Looks at both shores before a plan is made: listings, the card, and the digests that only reading finds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 
@@ -8,9 +8,9 @@ use crate::card;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, retry};
 use crate::hub::{Destination, Location, RepoInfo, Source};
-use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, TransferPlan, apply_known, pairs};
+use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, Takes, TransferPlan, apply_known, pairs};
 use crate::protocol::Request;
-use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, Visibility};
+use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath, Visibility};
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
@@ -43,6 +43,9 @@ pub struct Survey {
     /// Both digests of every file that was read.
     pub learned: Vec<Digests>,
     request: Request,
+    takes: Takes,
+    /// Files that go as a blob, as far as can be told beforehand: an estimate is made of them, no decision.
+    streams: HashSet<RepoPath>,
 }
 
 impl Survey {
@@ -80,6 +83,11 @@ impl Survey {
         let mut manifest = manifest.map_err(|error| error.during("read source"))?;
         let existing = existing.map_err(|error| error.during("read destination"))?;
         apply_known(&mut manifest, known);
+        let limits = destination.limits();
+        // Hugging Face decides by name and content; what is a blob at the source is likely one there
+        let likely = |file: &FileEntry| request.destination.platform == Platform::HuggingFace && file.lfs;
+        let streams = manifest.files.iter().filter(|file| destination.is_surely_lfs(&file.path, file.size) || likely(file));
+        let streams = streams.map(|file| file.path.clone()).collect();
         let mut survey = Self {
             source: manifest,
             destination: existing,
@@ -88,6 +96,8 @@ impl Survey {
             compared: 0,
             learned: Vec::new(),
             request: request.clone(),
+            takes: Takes { actions: limits.actions, inline: limits.inline, negotiate: limits.negotiate },
+            streams,
         };
         survey.read_card(source, destination, purpose).await?;
         survey.knock(source).await?;
@@ -105,7 +115,8 @@ impl Survey {
             card: self.card.as_ref(),
             warnings: self.warnings(),
         };
-        TransferPlan::new(&inputs, &self.selection)
+        let plan = TransferPlan::new(&inputs, &self.selection)?;
+        Ok(plan.estimated(self.takes, |item| !item.rewritten && self.streams.contains(&item.file.path)))
     }
 
     /// Takes files that the hub put there when this migration created the repository for the hub's own, whoever committed them when.
@@ -156,7 +167,7 @@ impl Survey {
             warnings.push(format!("{blind} files have no digest at the source; each is read twice, and both reads must agree"));
         }
         let reviewed: Vec<_> = self.source.files.iter().filter(|file| file.size > 50_000_000_000).collect();
-        if let (crate::repo::Platform::HuggingFace, Some(file)) = (self.request.source.platform, reviewed.first()) {
+        if let (Platform::HuggingFace, Some(file)) = (self.request.source.platform, reviewed.first()) {
             // facts, huggingface §2: the official client demands Xet there; whether ranged reads pass is not known
             warnings.push(format!("{}: Hugging Face may refuse plain downloads of files over 50 GB", file.path));
         }

@@ -40,7 +40,9 @@ impl Tally {
             bytes: ByteCounts::default(),
             verification: VerificationReport::default(),
             changes: Vec::new(),
+            changes_count: 0,
             warnings: Vec::new(),
+            warnings_count: 0,
             seconds: 0.0,
             runner: "local".to_owned(),
             workers: 1,
@@ -58,7 +60,9 @@ impl Tally {
         self.report.files.skipped = plan.totals.present;
         self.report.bytes.total = plan.totals.bytes;
         self.report.changes = plan.changes.iter().take(LIST_LIMIT).cloned().collect();
+        self.report.changes_count = plan.changes.len() as u64;
         self.report.warnings = plan.warnings.iter().take(LIST_LIMIT).cloned().collect();
+        self.report.warnings_count = plan.warnings.len() as u64;
     }
 
     /// The destination did not exist and was created.
@@ -110,9 +114,13 @@ impl Tally {
         let mut report = VerificationReport {
             matched: proven.len() as u64,
             differing: first(&verification.differing),
+            differing_count: verification.differing.len() as u64,
             missing: first(&verification.missing),
+            missing_count: verification.missing.len() as u64,
             extra: first(&verification.extra),
+            extra_count: verification.extra.len() as u64,
             unproven: first(unproven),
+            unproven_count: unproven.len() as u64,
             ..VerificationReport::default()
         };
         for file in proven {
@@ -146,12 +154,7 @@ impl Tally {
             // what was sent is sent, but nothing of it is a file of the repository
             self.again();
         }
-        self.report.state = match error.kind() {
-            ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => State::Refused,
-            ErrorKind::Cancelled => State::Cancelled,
-            ErrorKind::Unproven => State::Unproven,
-            _ => State::Failed,
-        };
+        self.report.state = State::after(error.kind());
         self.report.error = Some(ErrorReport::from(error));
     }
 

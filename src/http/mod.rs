@@ -4,6 +4,7 @@
 mod body;
 mod classify;
 mod incoming;
+mod log;
 mod request;
 mod retry;
 
@@ -17,10 +18,12 @@ use reqwest::{Response, StatusCode};
 pub use body::{UploadBody, UploadSender, upload_body};
 pub use classify::{classify, retry_after};
 pub use incoming::{Incoming, Troubles};
+pub use log::log_requests;
 pub use request::{Payload, Piece, Request};
 pub use retry::{Backoff, Patience, retry};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
+use log::Sent;
 
 /// How long a whole API call may take. Hugging Face works up to 60 s on a commit and may go on after it (facts, huggingface §3).
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
@@ -101,22 +104,38 @@ impl Http {
     {
         let request = &request;
         let judge = &judge;
-        retry(patience, move || async move {
-            let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request)).await {
-                Ok(answer) => answer.and_then(|answer| judge(&answer)),
-                Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
-            };
-            outcome.map_err(|error| error.with("url", &request.url))
+        let mut attempt = 0;
+        retry(patience, move || {
+            attempt += 1;
+            self.attempt(request, attempt, judge)
         })
         .await
     }
 
-    async fn once(&self, request: &Request) -> Result<Answer> {
+    async fn attempt<T>(&self, request: &Request, attempt: u32, judge: &(impl Fn(&Answer) -> Result<T> + Sync)) -> Result<T> {
+        let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request, attempt)).await {
+            Ok(answer) => answer.and_then(|answer| judge(&answer)),
+            Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
+        };
+        outcome.map_err(|error| error.with("url", &request.url))
+    }
+
+    /// Every request goes out here.
+    async fn execute(&self, request: reqwest::Request, attempt: u32) -> Result<Response, reqwest::Error> {
+        let sent = Sent::new(&request, attempt);
+        let answer = self.client.execute(request).await;
+        if let Some(sent) = sent {
+            sent.answered(&answer);
+        }
+        answer
+    }
+
+    async fn once(&self, request: &Request, attempt: u32) -> Result<Answer> {
         let mut request = request.build()?;
         for _hop in 0..MOST_HOPS {
             // a repository that was renamed answers from its new name; only on the same origin, so credentials stay where they are
             let again = (request.method() == reqwest::Method::GET).then(|| request.try_clone()).flatten();
-            let response = self.client.execute(request).await.map_err(transport)?;
+            let response = self.execute(request, attempt).await.map_err(transport)?;
             let target = response.headers().get(LOCATION).and_then(|value| response.url().join(value.to_str().ok()?).ok());
             match (again, target) {
                 (Some(mut next), Some(target)) if response.status().is_redirection() && target.origin() == response.url().origin() => {
@@ -131,7 +150,7 @@ impl Http {
 
     /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
     pub async fn open(&self, request: &Request) -> Result<Incoming> {
-        let response = match tokio::time::timeout(HEAD_TIMEOUT, self.client.execute(request.build()?)).await {
+        let response = match tokio::time::timeout(HEAD_TIMEOUT, self.execute(request.build()?, 1)).await {
             Ok(response) => response.map_err(transport),
             Err(_) => Err(stalled()),
         };
@@ -173,7 +192,7 @@ impl Http {
         built.headers_mut().insert(reqwest::header::CONTENT_LENGTH, body.length().into());
         *built.body_mut() = Some(body.into_reqwest());
         let send = async {
-            let response = self.client.execute(built).await.map_err(transport)?;
+            let response = self.execute(built, 1).await.map_err(transport)?;
             // an answer that breaks off may have been a refusal
             match tokio::time::timeout(HEAD_TIMEOUT, read(response)).await {
                 Ok(answer) => answer,

@@ -1,11 +1,16 @@
 //! The story: prepare → start → follow → report; and status, cancel, verify. What a face needs, and nothing that is about a face.
 
+mod batch;
+mod proof;
 mod resolve;
 mod validate;
 
 use std::time::Duration;
 
-pub use resolve::Wanted;
+pub use crate::http::log_requests;
+pub use batch::{Batch, Counts, Member, Stage};
+pub use proof::{ProofDocument, proof};
+pub use resolve::{Asked, Wanted};
 pub use validate::{PlatformCheck, Verdict, validate};
 
 use crate::conductor::{self, Purpose, Survey};
@@ -38,6 +43,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Forgets the single files, which starting it does not need: of many plans that wait for their turn, some may be large.
+    fn slim(&mut self) {
+        self.plan.items = Vec::new();
+        self.plan.extra = Vec::new();
+    }
+
     /// The job that does it.
     pub fn job(&self, config: &Config, id: &str, consent: Consent) -> Job {
         Job {
@@ -63,7 +74,11 @@ pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
 pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
-    let request = resolve::resolve(config, wanted, Purpose::Migrate).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &mut resolve::Accounts::new()).await?;
+    prepare_request(config, request).await
+}
+
+async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> {
     let journal = Journal::new(&config.home);
     let mut known = journal.known(&request);
     let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
@@ -219,7 +234,7 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
-    let request = resolve::resolve(config, wanted, Purpose::Compare).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare, &mut resolve::Accounts::new()).await?;
     verify_request(config, &request, None, deep).await
 }
 

@@ -1,5 +1,7 @@
 //! From what a person wrote to a request: which hub is which, which kind of repository, may the token write there.
 
+use std::collections::HashMap;
+
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +17,7 @@ pub struct Wanted {
     pub source: String,
     /// `--to`.
     pub to: Option<Platform>,
-    /// `--dest`.
+    /// `--dest`: `NS/NAME`, or `NS/` for the source's name in another namespace.
     pub dest: Option<String>,
     /// `--repo-type`.
     pub repo_type: Option<RepoType>,
@@ -27,12 +29,29 @@ pub struct Wanted {
     pub exclude: Vec<String>,
 }
 
-/// The request that is meant; to migrate, the token must be able to write. Everything wrong with the words alone is found before a service is asked.
-pub(super) async fn resolve(config: &Config, wanted: &Wanted, purpose: Purpose) -> Result<Request> {
+/// What the words alone say. Which kind of repository it is may still be open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The hub that is read.
+    pub from: Platform,
+    /// The repository that is read.
+    pub id: RepoId,
+    /// The kind that is named; `Space` with the wish to copy its files as a model is `Model`.
+    pub named: Option<RepoType>,
+    /// Branch, tag or commit to read.
+    pub revision: Option<String>,
+    /// The repository that is written, on the other hub.
+    pub destination: RepoId,
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+/// Reads the words. Everything wrong with them alone is found here, before a service is asked.
+pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
     let address = Address::parse(&wanted.source, &config.hosts())?;
     let from = direction(&address, wanted.to)?;
-    let id = match &wanted.dest {
-        Some(dest) => destination_id(dest, from.other(), &config.hosts())?,
+    let destination = match &wanted.dest {
+        Some(dest) => destination_id(dest, from.other(), &address.id, &config.hosts())?,
         None => address.id.clone(),
     };
     let revision = revision(&address, wanted.revision.as_deref())?;
@@ -45,21 +64,37 @@ pub(super) async fn resolve(config: &Config, wanted: &Wanted, purpose: Purpose) 
         (Some(RepoType::Space), Some(RepoType::Model)) => Some(RepoType::Model),
         (page, flag) => flag.or(page),
     };
-    if named == Some(RepoType::Space) {
-        return Err(is_space(&address.id));
-    }
     Selection::new(&wanted.include, &wanted.exclude)?;
-    let (source, destination) = (super::hub(config, from)?, super::hub(config, from.other())?);
-    let (read_as, write_as) = detect(&source, from, &address.id, named).await?;
+    let (include, exclude) = (wanted.include.clone(), wanted.exclude.clone());
+    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude })
+}
+
+/// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
+pub(super) type Accounts = HashMap<Platform, Account>;
+
+/// The request that is meant; to migrate, the token must be able to write.
+pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
+    let Asked { from, id, named, revision, destination, include, exclude } = asked;
+    if named == Some(RepoType::Space) {
+        return Err(is_space(&id));
+    }
+    let (source, target) = (super::hub(config, from)?, super::hub(config, from.other())?);
+    let (read_as, write_as) = detect(&source, from, &id, named).await?;
     let request = Request {
-        source: RepoRef::new(from, read_as, address.id),
+        source: RepoRef::new(from, read_as, id),
         revision,
-        destination: RepoRef::new(from.other(), write_as, id),
-        include: wanted.include.clone(),
-        exclude: wanted.exclude.clone(),
+        destination: RepoRef::new(from.other(), write_as, destination),
+        include,
+        exclude,
     };
     if purpose == Purpose::Migrate {
-        may_write(&destination, &request.destination).await?;
+        let account = match accounts.remove(&request.destination.platform) {
+            Some(account) => account,
+            None => target.account().await.map_err(|error| error.during("destination"))?,
+        };
+        let verdict = may_write(&account, &request.destination);
+        accounts.insert(request.destination.platform, account);
+        verdict?;
     }
     Ok(request)
 }
@@ -81,11 +116,29 @@ fn direction(address: &Address, to: Option<Platform>) -> Result<Platform> {
     }
 }
 
-/// `--dest` names the other hub or none.
-fn destination_id(dest: &str, to: Platform, hosts: &[(String, Platform)]) -> Result<RepoId> {
-    let address = Address::parse(dest, hosts).map_err(|error| error.with("--dest", format!("`{dest}`")))?;
+/// `--dest` names the other hub or none. `NS/` keeps the source's name.
+fn destination_id(dest: &str, to: Platform, source: &RepoId, hosts: &[(String, Platform)]) -> Result<RepoId> {
+    let whole = match dest.strip_suffix('/').filter(|rest| !rest.contains('/')) {
+        Some(namespace) => format!("{namespace}/{}", source.name()),
+        None => dest.to_owned(),
+    };
+    let address = Address::parse(&whole, hosts).map_err(|error| {
+        let error = error.with("--dest", format!("`{dest}`"));
+        let name = dest.rsplit(':').next().unwrap_or(dest);
+        match format!("{name}/{}", source.name()).parse::<RepoId>() {
+            Ok(id) if !dest.contains('/') => error.hint_instead(format!(
+                "--dest takes NS/NAME: `{id}` keeps the name, and so does `{name}/`; `{}/{name}` gives another one",
+                source.namespace()
+            )),
+            _ => error,
+        }
+    })?;
     if address.platform.is_some_and(|platform| platform != to) {
-        let hint = format!("the destination is on {}: write `{to}:{1}`, or `{1}` alone", to.title(), address.id);
+        let right = match dest.ends_with('/') {
+            true => format!("{}/", address.id.namespace()),
+            false => address.id.to_string(),
+        };
+        let hint = format!("the destination is on {}: write `{to}:{right}`, or `{right}` alone", to.title());
         return Err(Error::usage("--dest names the hub that is read", hint));
     }
     if address.revision.is_some() {
@@ -143,8 +196,7 @@ fn is_space(id: &RepoId) -> Error {
 }
 
 /// Refuses early, when the hub says that the token may not write there; where it does not say, the first write tells.
-async fn may_write(destination: &Hub, repo: &RepoRef) -> Result<Account> {
-    let account = destination.account().await.map_err(|error| error.during("destination"))?;
+fn may_write(account: &Account, repo: &RepoRef) -> Result<()> {
     let title = repo.platform.title();
     if account.may_write == Some(false) {
         return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may only read"))
@@ -157,5 +209,5 @@ async fn may_write(destination: &Hub, repo: &RepoRef) -> Result<Account> {
             .with("account", &account.name)
             .hint_to(format!("it may write to: {}; choose one with --dest NAMESPACE/{}", writable.join(", "), repo.id.name())));
     }
-    Ok(account)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Two manifests, the card and the request become a [`TransferPlan`]: what happens with every file, and why. Pure: no I/O.
 
 mod decide;
+mod estimate;
 pub mod pairs;
 mod rules;
 mod select;
@@ -8,6 +9,7 @@ mod select;
 use serde::{Deserialize, Serialize};
 
 pub use decide::{Decision, Item, LeftOut};
+pub use estimate::{Estimate, Takes};
 pub use select::Selection;
 
 use crate::card::Rewrite;
@@ -138,6 +140,9 @@ pub struct TransferPlan {
     pub destination_visibility: Visibility,
     /// Counts and sizes.
     pub totals: Totals,
+    /// What it costs at the hubs, where the destination's limits are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// What only the user may allow.
     pub risks: Vec<Risk>,
     /// What will be different at the destination on purpose.
@@ -161,6 +166,10 @@ pub struct Totals {
     pub copy: u64,
     /// Their bytes.
     pub copy_bytes: u64,
+    /// Files among those whose content the destination has under another path, or that another one of them brings.
+    pub repeated: u64,
+    /// Their bytes.
+    pub repeated_bytes: u64,
     /// Files that are there already.
     pub present: u64,
     /// Their bytes.
@@ -207,15 +216,23 @@ impl TransferPlan {
             destination_head: existing.and_then(|existing| existing.commit.clone()),
             create: destination.is_none(),
             destination_visibility: visibility,
-            totals: totals(&items),
+            totals: totals(&items, existing),
+            estimate: None,
             risks: risks(&items, existing, source.visibility, visibility),
             changes,
-            warnings: left_out.chain(warnings.iter().cloned()).collect(),
+            // what is left out may be much; it stands last
+            warnings: warnings.iter().cloned().chain(left_out).collect(),
             items,
             extra,
         };
         plan.plan_id = plan.hash()?;
         Ok(plan)
+    }
+
+    /// Adds what it costs: `streams` says of each item whether it goes as a blob and not inside a commit.
+    #[must_use]
+    pub fn estimated(self, takes: Takes, streams: impl Fn(&Item) -> bool) -> Self {
+        Self { estimate: Some(estimate::estimate(&self.items, takes, streams)), ..self }
     }
 
     /// The risks that this consent leaves open.
@@ -259,14 +276,20 @@ fn extra(existing: &Manifest, source: &Manifest) -> Vec<RepoPath> {
     existing.files.iter().filter(only_there).map(|file| file.path.clone()).collect()
 }
 
-fn totals(items: &[Item]) -> Totals {
+fn totals(items: &[Item], existing: Option<&Manifest>) -> Totals {
     let mut totals = Totals::default();
+    let there = existing.into_iter().flat_map(|existing| &existing.files);
+    let mut contents: std::collections::HashSet<_> = there.filter_map(|file| file.digests.sha256).collect();
     for item in items {
         match item.decision {
             Decision::LeftOut(_) => totals.left_out += 1,
             Decision::Copy { .. } => {
                 totals.copy += 1;
                 totals.copy_bytes += item.file.size;
+                if item.file.digests.sha256.is_some_and(|sha256| !contents.insert(sha256)) {
+                    totals.repeated += 1;
+                    totals.repeated_bytes += item.file.size;
+                }
             }
             Decision::AlreadyThere => {
                 totals.present += 1;

@@ -13,3 +13,6 @@ pub const PROTOCOL: u32 = 1;
 
 /// How many entries each list of a [`Report`] holds at most.
 pub const LIST_LIMIT: usize = 20;
+
+/// How many bytes a line of events has at most, its end included. Only a file whose path alone is longer makes a longer one.
+pub const LINE_LIMIT: usize = 4096;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ErrorReport;
+use crate::error::{ErrorKind, ErrorReport};
 use crate::repo::{Platform, RepoPath, RepoType};
 
 /// Where a migration stands.
@@ -42,13 +42,25 @@ impl State {
         }
     }
 
+    /// Where a migration stands after an error of this kind.
+    pub fn after(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::NeedsConfirmation | ErrorKind::Unauthorized | ErrorKind::Forbidden => Self::Refused,
+            ErrorKind::Cancelled => Self::Cancelled,
+            ErrorKind::Unproven => Self::Unproven,
+            ErrorKind::Interrupted => Self::Interrupted,
+            _ => Self::Failed,
+        }
+    }
+
     /// Whether it will not change any more by itself.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Running | Self::Committing)
     }
 }
 
-/// How a migration ended: the `--json` of `migrate`. Lists hold at most [`super::LIST_LIMIT`] entries.
+/// How a migration ended: the `--json` of `migrate`. Lists hold at most [`super::LIST_LIMIT`] entries, and fewer
+/// where these are so long that the report would not fit into a line of events; the counts beside them are whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The migration.
@@ -65,10 +77,16 @@ pub struct Report {
     pub bytes: ByteCounts,
     /// What was found at the destination.
     pub verification: VerificationReport,
-    /// What is different at the destination on purpose.
+    /// What is different at the destination on purpose: the first of it.
     pub changes: Vec<String>,
-    /// What the user should know.
+    /// How many changes there are in all.
+    #[serde(default)]
+    pub changes_count: u64,
+    /// What the user should know: the first of it.
     pub warnings: Vec<String>,
+    /// How many warnings there were in all.
+    #[serde(default)]
+    pub warnings_count: u64,
     /// How long it took.
     pub seconds: f64,
     /// Where it ran.
@@ -145,14 +163,26 @@ pub struct ByteCounts {
 pub struct VerificationReport {
     /// Files that are there and proven.
     pub matched: u64,
-    /// Files that are there with other content.
+    /// Files that are there with other content: the first of them.
     pub differing: Vec<RepoPath>,
-    /// Files that are not there.
+    /// How many those are in all.
+    #[serde(default)]
+    pub differing_count: u64,
+    /// Files that are not there: the first of them.
     pub missing: Vec<RepoPath>,
-    /// Files that only the destination has.
+    /// How many those are in all.
+    #[serde(default)]
+    pub missing_count: u64,
+    /// Files that only the destination has: the first of them.
     pub extra: Vec<RepoPath>,
-    /// Files that are there but could not be proven.
+    /// How many those are in all.
+    #[serde(default)]
+    pub extra_count: u64,
+    /// Files that are there but could not be proven: the first of them.
     pub unproven: Vec<RepoPath>,
+    /// How many those are in all.
+    #[serde(default)]
+    pub unproven_count: u64,
     /// Proven files by how.
     pub how: HowCounts,
 }

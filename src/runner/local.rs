@@ -13,8 +13,9 @@ use crate::journal::Folder;
 use crate::protocol::Job;
 use crate::secret::Tokens;
 
-/// What the child may know of the environment: how to reach the network, nothing else.
-const PASSED: [&str; 8] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+/// What the child may know of the environment: how to reach the network and what to write down, nothing else.
+const PASSED: [&str; 9] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "HF2MS_LOG"];
 
 /// The local runner.
 #[derive(Clone, Copy, Debug, Default)]

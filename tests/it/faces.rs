@@ -52,12 +52,12 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 #[track_caller]
 fn assert_report(report: &Value) {
     let expected = [
-        ("", "id state source destination files bytes verification changes warnings seconds runner workers"),
+        ("", "id state source destination files bytes verification changes changes_count warnings warnings_count seconds runner workers"),
         ("source", "platform repo type revision"),
         ("destination", "platform repo url revision created"),
         ("files", "total copied reused skipped left_out"),
         ("bytes", "total moved reused compared"),
-        ("verification", "matched differing missing extra unproven how"),
+        ("verification", "matched differing differing_count missing missing_count extra extra_count unproven unproven_count how"),
     ];
     for (name, names) in expected {
         let object = if name.is_empty() { report } else { &report[name] };

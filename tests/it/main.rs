@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod batch;
 mod caps;
 mod cards;
 mod commits;
@@ -20,9 +21,13 @@ mod guesses;
 mod kill;
 mod kills;
 mod lies;
+mod lists;
+mod logged;
 mod milestone;
 mod pace;
 mod peers;
+mod plans;
+mod proof;
 mod replay;
 mod secrets;
 mod shown;

@@ -170,15 +170,13 @@ fn a_pasted_token_is_refused_and_never_repeated() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    let flags: [(&str, &[&str]); 9] = [
+    let flags: [(&str, &[&str]); 7] = [
         ("parallel", &["migrate", "hf:alice/bert", "--parallel"]),
         ("workers", &["migrate", "hf:alice/bert", "--workers", "4"]),
         ("chunk_size", &["plan", "hf:alice/bert", "--chunk-size", "5"]),
         ("use_git", &["migrate", "hf:alice/bert", "--use-git"]),
         ("runner_modal", &["migrate", "hf:alice/bert", "--runner", "modal"]),
-        ("second_source", &["migrate", "hf:alice/bert", "hf:alice/gpt"]),
-        ("second_source_by_flag", &["migrate", "hf:alice/bert", "--source", "hf:alice/gpt"]),
-        ("comma", &["migrate", "alice/bert, alice/gpt", "--to", "ms"]),
+        ("verify_file", &["verify", "proof.json"]),
         ("runner_foo", &["migrate", "hf:alice/bert", "--runner", "foo"]),
     ];
     for (name, arguments) in flags {

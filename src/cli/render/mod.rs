@@ -1,11 +1,16 @@
 //! Words and numbers for people.
 
+mod batch;
+mod plan;
+
 use std::fmt::Write;
 
-use crate::config::Config;
+pub(super) use batch::{batch, error_lines, planned};
+pub(super) use plan::plan;
+
 use crate::journal::Glance;
 use crate::migration::{PlatformCheck, Verdict};
-use crate::plan::{Decision, LeftOut, TransferPlan, word};
+use crate::plan::{TransferPlan, word};
 use crate::progress::Progress;
 use crate::protocol::{Report, State};
 use crate::repo::RepoPath;
@@ -59,7 +64,10 @@ pub(super) fn line(progress: &Progress) -> String {
     [files, bytes, pace(progress)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
-/// What is about to happen, in a line or two.
+/// Said of every migration that this machine carries.
+pub(super) const PASSES_HERE: &str = "the bytes pass through this machine (runner local)";
+
+/// What is about to happen, in a line.
 pub(super) fn start(plan: &TransferPlan) -> String {
     let request = &plan.request;
     let what = format!("{} → {} ({}): ", request.source, request.destination, request.destination.repo_type);
@@ -68,88 +76,26 @@ pub(super) fn start(plan: &TransferPlan) -> String {
     }
     let create = if plan.create { format!(", creating it {}", word(plan.destination_visibility)) } else { String::new() };
     format!(
-        "{what}{} to copy ({}), {} there already{create}\nthe bytes pass through this machine (runner local)",
+        "{what}{} to copy ({}), {} there already{create}",
         count(plan.totals.copy, "file"),
         size(plan.totals.copy_bytes),
         plan.totals.present
     )
 }
 
-/// The plan: the few things that matter first, then the files by what happens with them.
-pub(super) fn plan(config: &Config, plan: &TransferPlan) -> String {
-    let mut text = String::new();
-    let request = &plan.request;
-    for risk in &plan.risks {
-        line_of(&mut text, &format!("! {}", risk.describe()));
-    }
-    for warning in &plan.warnings {
-        line_of(&mut text, &format!("warning: {warning}"));
-    }
-    line_of(&mut text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, word(plan.source_visibility)));
-    line_of(&mut text, &format!("  at commit  {}", plan.source_commit.as_deref().unwrap_or("none, it is empty")));
-    let state = if plan.create { "will be created" } else { "exists" };
-    line_of(
-        &mut text,
-        &format!(
-            "destination  {} ({}, {}, {state})",
-            request.destination,
-            request.destination.repo_type,
-            word(plan.destination_visibility)
-        ),
-    );
-    for platform in [request.source.platform, request.destination.platform] {
-        if let Some(found) = config.found(platform) {
-            line_of(&mut text, &format!("token        {platform}: {}, sent to {}", found.origin, config.endpoints.of(platform)));
-        }
-    }
-    let totals = &plan.totals;
-    line_of(&mut text, &format!("copy         {} ({})", count(totals.copy, "file"), size(totals.copy_bytes)));
-    let copies: Vec<_> = plan.copies().map(|item| (&item.file.path, note(item))).collect();
-    list(&mut text, &copies);
-    line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
-    let left_out: Vec<_> = plan.items.iter().filter_map(|item| Some((&item.file.path, left_out(&item.decision)?))).collect();
-    if !left_out.is_empty() {
-        line_of(&mut text, &format!("left out     {}", count(left_out.len() as u64, "file")));
-        list(&mut text, &left_out);
-    }
-    if !plan.extra.is_empty() {
-        line_of(&mut text, &format!("extra        {} only at the destination; they stay", count(plan.extra.len() as u64, "file")));
-        list(&mut text, &plan.extra.iter().map(|path| (path, String::new())).collect::<Vec<_>>());
-    }
-    for change in &plan.changes {
-        line_of(&mut text, &format!("change       {change}"));
-    }
-    line_of(&mut text, &format!("plan         {}", plan.plan_id));
-    text.trim_end().to_owned()
-}
-
-fn note(item: &crate::plan::Item) -> String {
-    let replaces = if item.decision == (Decision::Copy { replaces: true }) { ", replaces" } else { "" };
-    let rewritten = if item.rewritten { ", rewritten" } else { "" };
-    format!("{}{replaces}{rewritten}", size(item.file.size))
-}
-
-fn left_out(decision: &Decision) -> Option<String> {
-    match decision {
-        Decision::LeftOut(LeftOut::NotSelected) => Some("not selected".to_owned()),
-        Decision::LeftOut(LeftOut::HubOwned) => Some("each hub keeps its own".to_owned()),
-        Decision::LeftOut(LeftOut::Refused(reason)) => Some(reason.clone()),
-        Decision::Copy { .. } | Decision::AlreadyThere => None,
-    }
-}
-
-fn list(text: &mut String, entries: &[(&RepoPath, String)]) {
-    for (path, note) in entries.iter().take(NAMED) {
-        line_of(text, format!("  {path}  {note}").trim_end());
-    }
-    if entries.len() > NAMED {
-        line_of(text, &format!("  … and {} more (all of them with --json)", entries.len() - NAMED));
-    }
-}
-
 fn line_of(text: &mut String, line: &str) {
     // writing to a string cannot fail
     let _infallible = writeln!(text, "{line}");
+}
+
+/// A few names, and how many there are besides.
+fn some_of(paths: &[RepoPath], count: u64) -> String {
+    let names: Vec<_> = paths.iter().take(NAMED).map(RepoPath::as_str).collect();
+    match count - (names.len() as u64).min(count) {
+        0 => names.join(", "),
+        more if names.is_empty() => self::count(more, "file"),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// How a migration ended.
@@ -181,22 +127,28 @@ pub(super) fn report(report: &Report) -> String {
             time(report.seconds)
         ),
     );
-    let names = |paths: &[RepoPath]| paths.iter().take(NAMED).map(RepoPath::as_str).collect::<Vec<_>>().join(", ");
-    for (what, paths) in [
-        ("differing", &verification.differing),
-        ("missing", &verification.missing),
-        ("unproven", &verification.unproven),
-        ("extra", &verification.extra),
+    for (what, paths, count) in [
+        ("differing", &verification.differing, verification.differing_count),
+        ("missing", &verification.missing, verification.missing_count),
+        ("unproven", &verification.unproven, verification.unproven_count),
+        ("extra", &verification.extra, verification.extra_count),
     ] {
-        if !paths.is_empty() {
-            line_of(&mut text, &format!("{what}  {}", names(paths)));
+        if count > 0 {
+            line_of(&mut text, &format!("{what}  {}", some_of(paths, count)));
         }
     }
+    let rest = |shown: usize, count: u64| (count > shown as u64).then(|| count - shown as u64);
     for change in &report.changes {
         line_of(&mut text, &format!("change  {change}"));
     }
+    if let Some(more) = rest(report.changes.len(), report.changes_count) {
+        line_of(&mut text, &format!("change  … and {more} more"));
+    }
     for warning in &report.warnings {
         line_of(&mut text, &format!("warning: {warning}"));
+    }
+    if let Some(more) = rest(report.warnings.len(), report.warnings_count) {
+        line_of(&mut text, &format!("warning: … and {more} more"));
     }
     if report.state == State::Verified && report.id != "verify" {
         line_of(

@@ -1,0 +1,237 @@
+//! `migrate`, `plan` and `verify` of several sources.
+
+use super::args::{MigrateOptions, VerifyOptions};
+use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended};
+use super::{json_out, out, render, say};
+use crate::conductor::Purpose;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::migration::{Batch, Counts, Member, Stage, Wanted};
+use crate::plan::{Risk, TransferPlan};
+use crate::protocol::{Consent, Report};
+
+pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], json: bool) -> Result<u8> {
+    let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    // as text: of many plans, each may be of many files
+    let mut plans: Vec<String> = Vec::new();
+    let count = batch.members.len();
+    let mut gap = "";
+    batch
+        .prepare(config, |index, batch| {
+            let member = &batch.members[index];
+            match &member.stage {
+                Stage::Ready(prepared) if json => plans.push(text(&prepared.plan)),
+                Stage::Ready(prepared) => {
+                    out(&format!("{gap}{}", render::plan(config, &prepared.plan)));
+                    gap = "\n";
+                }
+                _ if json => plans.push(member.entry().to_string()),
+                // a Space was warned of
+                Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => {}
+                _ => say(&render::error_lines(index, count, member)),
+            }
+        })
+        .await;
+    if json {
+        out(&format!("{{\"plans\":[{}]}}", plans.join(",")));
+    }
+    Ok(code(&batch))
+}
+
+/// A plan in JSON, or the error that there is none.
+fn text(plan: &TransferPlan) -> String {
+    serde_json::to_string(plan)
+        .unwrap_or_else(|error| serde_json::json!({ "error": { "kind": "local", "message": error.to_string() } }).to_string())
+}
+
+pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {
+    let mut batch = resolved(config, wanted, sources, Purpose::Compare).await?;
+    let count = batch.members.len();
+    batch.compare(config, options.deep, |index, batch| told(index, count, &batch.members[index], options.json)).await;
+    finish(&batch, "comparisons", options.json)
+}
+
+pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {
+    let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    let count = batch.members.len();
+    batch
+        .prepare(config, |index, batch| match &batch.members[index].stage {
+            Stage::Ready(prepared) if !options.json => say(&render::planned(index, count, &prepared.plan)),
+            Stage::Failed(_) if !options.json => say(&render::error_lines(index, count, &batch.members[index])),
+            _ => {}
+        })
+        .await;
+    let consent = consent(&batch, options)?;
+    batch.check(consent);
+    for (index, member) in batch.members.iter().enumerate() {
+        // what failed for another reason was said while it was planned
+        if member.error().is_some_and(|error| error.kind() == ErrorKind::NeedsConfirmation) && !options.json {
+            say(&render::error_lines(index, count, member));
+        }
+    }
+    if !options.json && batch.members.iter().any(|member| matches!(member.stage, Stage::Ready(_))) {
+        say(render::PASSES_HERE);
+    }
+    match options.detach {
+        true => detach(config, &mut batch, consent, options.json).await,
+        false => {
+            carry(config, &mut batch, consent, options.json).await?;
+            finish(&batch, "migrations", options.json)
+        }
+    }
+}
+
+/// The batch, with what is known before anything is planned.
+async fn resolved(config: &Config, wanted: &Wanted, sources: &[String], purpose: Purpose) -> Result<Batch> {
+    let mut batch = Batch::new(config, wanted, sources)?;
+    batch.resolve(config, purpose).await?;
+    for source in &batch.repeated {
+        say(&format!("warning: {source} is named more than once and done once"));
+    }
+    for member in &batch.members {
+        if let Stage::Skipped(error) = &member.stage
+            && error.kind() == ErrorKind::Unsupported
+        {
+            say(&format!("warning: {} is skipped: {}", member.source(), error.message()));
+        }
+    }
+    Ok(batch)
+}
+
+/// What the user allows, for all sources at once: by flag, or by answering on a terminal.
+fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
+    let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
+    let loosens = |risk: &&Risk| matches!(risk, Risk::LoosenedVisibility { .. });
+    let ready = batch.members.iter().filter_map(|member| match &member.stage {
+        Stage::Ready(prepared) => Some((member, prepared.plan.uncovered(consent))),
+        _ => None,
+    });
+    let ready: Vec<_> = ready.collect();
+    // visibility is loosened by flag only, so nothing is asked about those
+    let open: Vec<_> = ready.iter().filter(|(_, risks)| !risks.is_empty() && !risks.iter().any(loosens)).collect();
+    if open.is_empty() || !is_attended(options.json) {
+        return Ok(consent);
+    }
+    let free = ready.iter().filter(|(_, risks)| risks.is_empty()).count();
+    for (member, risks) in &open {
+        for risk in risks {
+            say(&format!("! {}: {}", member.source(), risk.describe()));
+        }
+    }
+    let rest = match free {
+        0 => "otherwise nothing is migrated".to_owned(),
+        1 => "the other one goes on either way; Ctrl-C begins nothing".to_owned(),
+        free => format!("the other {free} go on either way; Ctrl-C begins nothing"),
+    };
+    consent.risks = agrees(&format!("Allow this for {} of {} sources? ({rest}) [y/N]", open.len(), batch.members.len()))?;
+    Ok(consent)
+}
+
+/// One after the other: each may use all of the memory and the hubs' allowance that one process is given.
+async fn carry(config: &Config, batch: &mut Batch, consent: Consent, json: bool) -> Result<()> {
+    let count = batch.members.len();
+    let mut interrupts = Interrupts::new()?;
+    for index in 0..count {
+        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
+            continue;
+        }
+        let ran_already = batch.start(config, index, consent).await;
+        if let Stage::Started(folder) = &batch.members[index].stage {
+            let folder = folder.clone();
+            if !json {
+                let how = if ran_already { "runs already" } else { "runs" };
+                say(&format!("[{}/{count}] {} {how} as {}", index + 1, batch.members[index].source(), folder.id()));
+            }
+            let outcome = attend(config, &folder, json, CtrlC::Cancels, &mut interrupts).await;
+            batch.ended(index, outcome);
+        }
+        told(index, count, &batch.members[index], json);
+        if interrupts.pressed {
+            let reason = || Error::new(ErrorKind::Cancelled, "not begun: the batch was cancelled");
+            batch.stop(|| reason().hint_to("run the same command again to go on"));
+        }
+    }
+    Ok(())
+}
+
+/// Starts all of them; each runs by itself from then on.
+async fn detach(config: &Config, batch: &mut Batch, consent: Consent, json: bool) -> Result<u8> {
+    let count = batch.members.len();
+    let mut started = 0;
+    for index in 0..count {
+        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
+            continue;
+        }
+        batch.start(config, index, consent).await;
+        match &batch.members[index] {
+            Member { id: Some(id), .. } if !json => {
+                out(id);
+                say(&format!("[{}/{count}] {}\nfollow: {}\ncancel: {}", index + 1, batch.members[index].source(), follow(id), cancel(id)));
+            }
+            _ => told(index, count, &batch.members[index], json),
+        }
+        started += u64::from(batch.members[index].id.is_some());
+    }
+    if !json {
+        say(&format!("{started} of {count} began. They run on this machine, all at once, so they end when it sleeps or stops."));
+        return Ok(code(batch));
+    }
+    let entry = |member: &Member| {
+        let mut entry = member.entry();
+        if let Some(id) = &member.id {
+            entry["runner"] = "local".into();
+            entry["follow"] = follow(id).into();
+            entry["cancel"] = cancel(id).into();
+        }
+        entry
+    };
+    let Counts { succeeded, failed, skipped } = batch.counts();
+    let migrations: Vec<_> = batch.members.iter().map(entry).collect();
+    json_out(&serde_json::json!({
+        "migrations": migrations, "started": started, "succeeded": succeeded, "failed": failed, "skipped": skipped
+    }))?;
+    Ok(code(batch))
+}
+
+/// One source's end, as soon as it is known.
+fn told(index: usize, count: usize, member: &Member, json: bool) {
+    if !json && !matches!(member.stage, Stage::Skipped(_)) {
+        say(&render::error_lines(index, count, member));
+    }
+}
+
+/// The summary, and the exit code.
+fn finish(batch: &Batch, key: &'static str, json: bool) -> Result<u8> {
+    if json {
+        let entry = |member: &Member| match &member.stage {
+            Stage::Ended(report) => serde_json::json!(Report { resources: None, ..Report::clone(report) }),
+            _ => member.entry(),
+        };
+        let Counts { succeeded, failed, skipped } = batch.counts();
+        let entries: Vec<_> = batch.members.iter().map(entry).collect();
+        json_out(&serde_json::json!({ key: entries, "succeeded": succeeded, "failed": failed, "skipped": skipped }))?;
+    } else {
+        out(&render::batch(batch));
+    }
+    Ok(code(batch))
+}
+
+/// From the gravest to the lightest: stopped by the user, published and not proven, failed, refused, nothing that could be migrated.
+const GRAVEST_FIRST: [u8; 5] = [130, 4, 1, 3, 2];
+
+/// The gravest of what became of the sources. A Space that is skipped is no failure, unless there was nothing else.
+fn code(batch: &Batch) -> u8 {
+    let of = |member: &Member| match &member.stage {
+        Stage::Ended(report) => exit_code(report),
+        Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => 0,
+        Stage::Failed(error) | Stage::Skipped(error) => error.kind().exit_code(),
+        Stage::Waiting | Stage::Ready(_) | Stage::Started(_) => 0,
+    };
+    let codes: Vec<_> = batch.members.iter().map(of).collect();
+    let only_spaces = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::Unsupported));
+    match GRAVEST_FIRST.iter().find(|code| codes.contains(code)) {
+        Some(code) => *code,
+        None if only_spaces => 2,
+        None => 0,
+    }
+}

@@ -1,0 +1,91 @@
+//! Several sources for people.
+
+use super::{count, line_of, size, start};
+use crate::migration::{Batch, Counts, Member, Stage};
+use crate::plan::TransferPlan;
+use crate::protocol::State;
+
+/// Warnings of one plan that are shown before a batch begins.
+const WARNINGS: usize = 3;
+
+/// One source's plan, before anything begins.
+pub(in crate::cli) fn planned(index: usize, all: usize, plan: &TransferPlan) -> String {
+    let mut text = String::new();
+    line_of(&mut text, &format!("[{}/{all}] {}", index + 1, start(plan)));
+    for risk in &plan.risks {
+        line_of(&mut text, &format!("  ! {}", risk.describe()));
+    }
+    for warning in plan.warnings.iter().take(WARNINGS) {
+        line_of(&mut text, &format!("  warning: {warning}"));
+    }
+    if plan.warnings.len() > WARNINGS {
+        line_of(
+            &mut text,
+            &format!("  … and {} more (see them with `hf2ms plan`)", count((plan.warnings.len() - WARNINGS) as u64, "warning")),
+        );
+    }
+    text.trim_end().to_owned()
+}
+
+/// How one source ended, with what to do where it did not end well.
+pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> String {
+    let head = format!("[{}/{all}] {}  {}", index + 1, member.state(), member.source());
+    let (message, hint) = match &member.stage {
+        Stage::Ended(report) => match &report.error {
+            Some(error) => (error.message.clone(), error.hint.clone()),
+            None => return head,
+        },
+        Stage::Skipped(reason) => return format!("{head}  {}", reason.message()),
+        _ => match member.error() {
+            Some(error) => (error.to_string(), error.hint().map(str::to_owned)),
+            None => return head,
+        },
+    };
+    let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+    format!("{head}\n  error: {message}{hint}")
+}
+
+/// What became of all of them: a table, and what it comes to.
+pub(in crate::cli) fn batch(batch: &Batch) -> String {
+    let head = ["source", "state", "destination", "files", "bytes", "id, or why"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(batch.members.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..5).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        line.push_str(&row[5]);
+        line_of(&mut text, line.trim_end());
+    }
+    let Counts { succeeded, failed, skipped } = batch.counts();
+    line_of(&mut text, &format!("{succeeded} verified, {failed} not verified, {skipped} skipped"));
+    if batch.members.iter().any(|member| member.id.is_some()) {
+        line_of(&mut text, "one of them in full: hf2ms status ID");
+    }
+    let migrated =
+        |member: &Member| matches!(&member.stage, Stage::Ended(report) if report.state == State::Verified) && member.id.is_some();
+    if batch.members.iter().any(migrated) {
+        line_of(
+            &mut text,
+            "before you delete a source, read everything back once: hf2ms verify --deep with the same sources and destination",
+        );
+    }
+    text.trim_end().to_owned()
+}
+
+fn row(member: &Member) -> [String; 6] {
+    let (files, bytes) = match &member.stage {
+        Stage::Ended(report) => (format!("{}/{}", report.verification.matched, report.files.total), size(report.bytes.total)),
+        _ => ("-".to_owned(), "-".to_owned()),
+    };
+    let why = match (&member.id, member.error(), &member.stage) {
+        (Some(id), ..) => id.clone(),
+        (None, Some(error), _) => error.message().to_owned(),
+        (None, None, Stage::Ended(report)) => report.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+        (None, None, _) => String::new(),
+    };
+    [member.source(), member.state().to_owned(), member.destination(), files, bytes, why]
+}

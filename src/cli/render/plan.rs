@@ -1,0 +1,173 @@
+//! A plan for people: what matters first, then counts and sizes by what happens, a few names of each. All of it is in `--json`.
+
+use std::collections::BTreeMap;
+
+use super::{NAMED, count, line_of, size};
+use crate::config::Config;
+use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan, word};
+use crate::repo::{Platform, RepoPath};
+
+/// Downloads that Hugging Face allows a free account in five minutes (facts, huggingface §2 "Rate limits").
+const FREE_DOWNLOADS: u64 = 5_000;
+
+/// Fewer requests than this for a single commit are not worth a line.
+const MANY_CALLS: u64 = 500;
+
+/// The plan.
+pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan) -> String {
+    let mut text = String::new();
+    for risk in &plan.risks {
+        line_of(&mut text, &format!("! {}", risk.describe()));
+    }
+    // what is left out is named below, with the reason
+    let warnings: Vec<_> = plan.warnings.iter().filter(|warning| !warning.starts_with("left out: ")).collect();
+    for warning in warnings.iter().take(NAMED) {
+        line_of(&mut text, &format!("warning: {warning}"));
+    }
+    more(&mut text, "warning: ", warnings.len());
+    shores(&mut text, config, plan);
+    copies(&mut text, plan);
+    let totals = &plan.totals;
+    line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
+    left_out(&mut text, plan);
+    if !plan.extra.is_empty() {
+        line_of(&mut text, &format!("extra        {} only at the destination; they stay", count(plan.extra.len() as u64, "file")));
+        list(&mut text, "  ", plan.extra.iter().map(|path| (path, String::new())));
+    }
+    for change in plan.changes.iter().take(NAMED) {
+        line_of(&mut text, &format!("change       {change}"));
+    }
+    more(&mut text, "change       ", plan.changes.len());
+    if let Some(estimate) = plan.estimate {
+        costs(&mut text, plan, estimate);
+    }
+    line_of(&mut text, &format!("plan         {}", plan.plan_id));
+    text.trim_end().to_owned()
+}
+
+fn shores(text: &mut String, config: &Config, plan: &TransferPlan) {
+    let request = &plan.request;
+    line_of(text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, word(plan.source_visibility)));
+    line_of(text, &format!("  at commit  {}", plan.source_commit.as_deref().unwrap_or("none, it is empty")));
+    let state = if plan.create { "will be created" } else { "exists" };
+    let (destination, visibility) = (&request.destination, word(plan.destination_visibility));
+    line_of(text, &format!("destination  {destination} ({}, {visibility}, {state})", destination.repo_type));
+    for platform in [request.source.platform, request.destination.platform] {
+        if let Some(found) = config.found(platform) {
+            line_of(text, &format!("token        {platform}: {}, sent to {}", found.origin, config.endpoints.of(platform)));
+        }
+    }
+}
+
+/// All of them when they are few; else the largest, and by name what differs or is changed.
+fn copies(text: &mut String, plan: &TransferPlan) {
+    let totals = &plan.totals;
+    let mut copies: Vec<_> = plan.copies().collect();
+    let few = copies.len() <= NAMED;
+    let which = if few { "" } else { ", the largest of them:" };
+    line_of(text, &format!("copy         {} ({}){which}", count(totals.copy, "file"), size(totals.copy_bytes)));
+    let replaced: Vec<_> = copies.iter().copied().filter(|item| item.decision == Decision::Copy { replaces: true }).collect();
+    let rewritten: Vec<_> = copies.iter().copied().filter(|item| item.rewritten).collect();
+    if !few {
+        // of the same size, in the order of the paths
+        copies.sort_by_key(|item| std::cmp::Reverse(item.file.size));
+    }
+    list(text, "  ", copies.iter().map(|item| (&item.file.path, note(item))));
+    if totals.repeated > 0 {
+        let (files, bytes) = (count(totals.repeated, "file"), size(totals.repeated_bytes));
+        line_of(text, &format!("  repeated   {files} of those ({bytes}): the same content as another one, or as one at the destination"));
+    }
+    for (what, items) in [("replaces   ", replaced), ("rewritten  ", rewritten)] {
+        if !few && !items.is_empty() {
+            let bytes = items.iter().map(|item| item.file.size).sum();
+            line_of(text, &format!("  {what}{} of those ({})", count(items.len() as u64, "file"), size(bytes)));
+            list(text, "    ", items.iter().map(|item| (&item.file.path, size(item.file.size))));
+        }
+    }
+}
+
+fn note(item: &Item) -> String {
+    let replaces = if item.decision == (Decision::Copy { replaces: true }) { ", replaces" } else { "" };
+    let rewritten = if item.rewritten { ", rewritten" } else { "" };
+    format!("{}{replaces}{rewritten}", size(item.file.size))
+}
+
+/// By reason, the rarest first: what a hub refuses are few files, what was not selected may be most of them.
+fn left_out(text: &mut String, plan: &TransferPlan) {
+    let mut reasons: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
+    for item in &plan.items {
+        let reason = match &item.decision {
+            Decision::LeftOut(LeftOut::NotSelected) => "not selected",
+            Decision::LeftOut(LeftOut::HubOwned) => "each hub keeps its own",
+            Decision::LeftOut(LeftOut::Refused(reason)) => reason,
+            Decision::Copy { .. } | Decision::AlreadyThere => continue,
+        };
+        reasons.entry(reason).or_default().push(item);
+    }
+    let total: usize = reasons.values().map(Vec::len).sum();
+    if total == 0 {
+        return;
+    }
+    line_of(text, &format!("left out     {}", count(total as u64, "file")));
+    if total <= NAMED {
+        let items = reasons.iter().flat_map(|(reason, items)| items.iter().map(|item| (&item.file.path, (*reason).to_owned())));
+        return list(text, "  ", items);
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, items)| items.len());
+    for (reason, items) in reasons.iter().take(NAMED) {
+        line_of(text, &format!("  {} because: {reason}", count(items.len() as u64, "file")));
+        list(text, "    ", items.iter().map(|item| (&item.file.path, size(item.file.size))));
+    }
+    more(text, "  reasons: ", reasons.len());
+}
+
+/// What the hubs are asked, where it is more than a handful.
+fn costs(text: &mut String, plan: &TransferPlan, estimate: Estimate) {
+    let request = &plan.request;
+    let (from, to) = (request.source.platform, request.destination.platform);
+    let Estimate { commits, downloads, uploads, calls } = estimate;
+    if commits < 2 && downloads + uploads + calls < MANY_CALLS {
+        return;
+    }
+    line_of(
+        text,
+        &format!(
+            "needs about  {} from {}; {}, {} and {} to {}",
+            count(downloads, "download"),
+            from.title(),
+            count(uploads, "upload"),
+            count(commits, "commit"),
+            count(calls, "other call"),
+            to.title()
+        ),
+    );
+    if from == Platform::HuggingFace && downloads > FREE_DOWNLOADS {
+        let minutes = (downloads - 1) / FREE_DOWNLOADS * 5;
+        line_of(
+            text,
+            &format!(
+                "  {} allows a free account {FREE_DOWNLOADS} downloads in 5 minutes, so it takes {minutes} minutes or more",
+                from.title()
+            ),
+        );
+    }
+}
+
+fn list<'a>(text: &mut String, indent: &str, entries: impl Iterator<Item = (&'a RepoPath, String)>) {
+    let mut all = 0;
+    for (path, note) in entries {
+        all += 1;
+        if all <= NAMED {
+            line_of(text, format!("{indent}{path}  {note}").trim_end());
+        }
+    }
+    more(text, indent, all);
+}
+
+/// How many are not shown.
+fn more(text: &mut String, start: &str, all: usize) {
+    if all > NAMED {
+        line_of(text, &format!("{start}… and {} more (all of them with --json)", all - NAMED));
+    }
+}

@@ -1,0 +1,319 @@
+//! Several sources at once: each its own migration. All are looked at before the first one starts, and one that fails leaves the others
+//! alone.
+
+use serde::Serialize;
+
+use super::resolve::{self, Asked, Wanted};
+use super::{Prepared, prepare_request};
+use crate::conductor::Purpose;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, ErrorReport, Result};
+use crate::journal::Folder;
+use crate::protocol::{Consent, Report, Request, State};
+use crate::repo::{Platform, RepoType};
+
+/// Several sources, in their order.
+pub struct Batch {
+    /// The sources, each once.
+    pub members: Vec<Member>,
+    /// What is named more than once, as it was written.
+    pub repeated: Vec<String>,
+}
+
+/// One source of a batch.
+pub struct Member {
+    /// What the words say of it.
+    pub asked: Asked,
+    /// The request, once the hubs were asked.
+    pub request: Option<Request>,
+    /// The migration's id, once it started.
+    pub id: Option<String>,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a source of a batch is.
+pub enum Stage {
+    /// Nobody has looked yet.
+    Waiting,
+    /// Planned.
+    Ready(Box<Prepared>),
+    /// A migration carries it.
+    Started(Folder),
+    /// It came to its end.
+    Ended(Box<Report>),
+    /// It came to no end.
+    Failed(Error),
+    /// Not begun, for this reason, which is not its own fault.
+    Skipped(Error),
+}
+
+/// The sources of a batch by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Everything asked for is there and proven.
+    pub succeeded: u64,
+    /// Anything else that was tried.
+    pub failed: u64,
+    /// Not begun.
+    pub skipped: u64,
+}
+
+impl Batch {
+    /// Reads the words of every source; `wanted` holds what they have in common, and its `dest` a namespace.
+    ///
+    /// Fails with `Usage`, naming the source, when the words of any are wrong: then nothing of the batch is begun.
+    pub fn new(config: &Config, wanted: &Wanted, sources: &[String]) -> Result<Self> {
+        let dest = wanted.dest.as_deref().map(|dest| namespace(dest, sources)).transpose()?;
+        let mut batch = Self { members: Vec::new(), repeated: Vec::new() };
+        for source in sources {
+            let wanted = Wanted { source: source.clone(), dest: dest.clone(), ..wanted.clone() };
+            let asked = resolve::read(config, &wanted).map_err(|error| error.with("source", format!("`{source}`")))?;
+            if batch.members.iter().any(|member| member.asked == asked) {
+                batch.repeated.push(source.clone());
+            } else {
+                batch.members.push(Member { asked, request: None, id: None, stage: Stage::Waiting });
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Asks the hubs which repositories are meant. What is wrong with one source stands in its stage.
+    ///
+    /// Fails with `Usage` when two of them would be written to the same destination.
+    pub async fn resolve(&mut self, config: &Config, purpose: Purpose) -> Result<()> {
+        let mut accounts = resolve::Accounts::new();
+        for index in 0..self.members.len() {
+            if matches!(self.members[index].stage, Stage::Waiting) {
+                match resolve::resolve(config, self.members[index].asked.clone(), purpose, &mut accounts).await {
+                    Ok(request) => self.members[index].request = Some(request),
+                    // a Space: nothing went wrong, there is only nothing to do
+                    Err(error) if error.kind() == ErrorKind::Unsupported => self.members[index].stage = Stage::Skipped(error),
+                    Err(error) => self.fails(index, error),
+                }
+            }
+        }
+        self.drop_repeated();
+        if purpose == Purpose::Migrate { self.check_destinations() } else { Ok(()) }
+    }
+
+    /// Plans everything that is resolved and tells of each source as soon as it is known; with all of its plan, of which what starting
+    /// it needs is kept.
+    pub async fn prepare(&mut self, config: &Config, mut tell: impl FnMut(usize, &Self)) {
+        for index in 0..self.members.len() {
+            if let (Stage::Waiting, Some(request)) = (&self.members[index].stage, self.members[index].request.clone()) {
+                match prepare_request(config, request).await {
+                    Ok(prepared) => self.members[index].stage = Stage::Ready(Box::new(prepared)),
+                    Err(error) => self.fails(index, error),
+                }
+            }
+            tell(index, self);
+            if let Stage::Ready(prepared) = &mut self.members[index].stage {
+                prepared.slim();
+            }
+        }
+    }
+
+    /// Compares every source with its destination, telling of each.
+    pub async fn compare(&mut self, config: &Config, deep: bool, mut tell: impl FnMut(usize, &Self)) {
+        for index in 0..self.members.len() {
+            if let (Stage::Waiting, Some(request)) = (&self.members[index].stage, self.members[index].request.clone()) {
+                match super::verify_request(config, &request, None, deep).await {
+                    Ok(report) => self.members[index].stage = Stage::Ended(Box::new(report)),
+                    Err(error) => self.fails(index, error),
+                }
+            }
+            tell(index, self);
+        }
+    }
+
+    /// Refuses what this consent does not cover. The others go on.
+    pub fn check(&mut self, consent: Consent) {
+        for member in &mut self.members {
+            if let Stage::Ready(prepared) = &member.stage
+                && let Err(error) = prepared.plan.check(consent)
+            {
+                member.stage = Stage::Failed(error);
+            }
+        }
+    }
+
+    /// Starts one that is ready, and says whether it ran already.
+    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent) -> bool {
+        let Some(Member { stage: Stage::Ready(prepared), .. }) = self.members.get(index) else { return false };
+        match super::start(config, prepared, consent).await {
+            Ok((folder, ran_already)) => {
+                self.members[index].id = Some(folder.id().to_owned());
+                self.members[index].stage = Stage::Started(folder);
+                ran_already
+            }
+            Err(error) => {
+                self.fails(index, error);
+                false
+            }
+        }
+    }
+
+    /// Takes how one ended. A token that is missing or not accepted ends the batch: the others would hear the same.
+    pub fn ended(&mut self, index: usize, outcome: Result<Report>) {
+        match outcome {
+            Ok(report) => {
+                let rejected = report.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Unauthorized);
+                self.members[index].stage = Stage::Ended(Box::new(report));
+                if rejected {
+                    self.stop_for_token(index);
+                }
+            }
+            Err(error) => self.fails(index, error),
+        }
+    }
+
+    /// Skips everything that has not begun.
+    pub fn stop(&mut self, reason: impl Fn() -> Error) {
+        for member in &mut self.members {
+            if matches!(member.stage, Stage::Waiting | Stage::Ready(_)) {
+                member.stage = Stage::Skipped(reason());
+            }
+        }
+    }
+
+    fn fails(&mut self, index: usize, error: Error) {
+        let rejected = error.kind() == ErrorKind::Unauthorized;
+        self.members[index].stage = Stage::Failed(error);
+        if rejected {
+            self.stop_for_token(index);
+        }
+    }
+
+    fn stop_for_token(&mut self, index: usize) {
+        let first = self.members[index].source();
+        self.stop(|| {
+            Error::new(
+                ErrorKind::Unauthorized,
+                format!("not begun: the batch stopped at {first}, for which a token is missing or not accepted"),
+            )
+            .hint_to("set the token and run the same command again")
+        });
+    }
+
+    /// Two spellings of one request are one.
+    fn drop_repeated(&mut self) {
+        let mut seen: Vec<Request> = Vec::new();
+        let mut repeated = Vec::new();
+        self.members.retain(|member| match &member.request {
+            Some(request) if seen.contains(request) => {
+                repeated.push(member.source());
+                false
+            }
+            request => {
+                seen.extend(request.clone());
+                true
+            }
+        });
+        self.repeated.append(&mut repeated);
+    }
+
+    fn check_destinations(&self) -> Result<()> {
+        let mut seen: std::collections::HashMap<(Platform, RepoType, String), &Request> = std::collections::HashMap::new();
+        for request in self.members.iter().filter_map(|member| member.request.as_ref()) {
+            let repo = &request.destination;
+            // neither hub has two repositories whose names differ in case alone
+            let key = (repo.platform, repo.repo_type, repo.id.to_string().to_lowercase());
+            if let Some(first) = seen.insert(key, request) {
+                return Err(Error::usage(
+                    "two sources have the same destination",
+                    "nothing was begun; migrate one of them by itself, under another name: --dest NS/NAME",
+                )
+                .with("destination", repo)
+                .with("first", named(first))
+                .with("second", named(request)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of the sources.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for member in &self.members {
+            *match &member.stage {
+                Stage::Ended(report) if report.state == State::Verified => &mut counts.succeeded,
+                Stage::Ended(_) | Stage::Failed(_) => &mut counts.failed,
+                Stage::Skipped(_) | Stage::Waiting => &mut counts.skipped,
+                Stage::Ready(_) | Stage::Started(_) => continue,
+            } += 1;
+        }
+        counts
+    }
+}
+
+fn named(request: &Request) -> String {
+    match &request.revision {
+        Some(revision) => format!("{}@{revision}", request.source),
+        None => request.source.to_string(),
+    }
+}
+
+/// A namespace for all: `NS` or `NS/`, with the hub's prefix or without.
+fn namespace(dest: &str, sources: &[String]) -> Result<String> {
+    match dest.strip_suffix('/').unwrap_or(dest) {
+        rest if rest.contains('/') => Err(Error::usage(
+            "--dest names one repository, and there are several sources",
+            format!(
+                "with several sources --dest takes a namespace, like `--dest acme`; to give a name, migrate one by itself: {} --dest {dest}",
+                sources.first().map_or("SOURCE", String::as_str)
+            ),
+        )
+        .with("--dest", format!("`{dest}`"))
+        .with("sources", sources.len())),
+        namespace => Ok(format!("{namespace}/")),
+    }
+}
+
+impl Member {
+    /// The source, as far as it is known.
+    pub fn source(&self) -> String {
+        let revision = self.asked.revision.as_ref().map(|revision| format!("@{revision}")).unwrap_or_default();
+        format!("{}:{}{revision}", self.asked.from, self.asked.id)
+    }
+
+    /// The destination.
+    pub fn destination(&self) -> String {
+        format!("{}:{}", self.asked.from.other(), self.asked.destination)
+    }
+
+    /// The word for what became of it.
+    pub fn state(&self) -> &'static str {
+        match &self.stage {
+            Stage::Waiting | Stage::Skipped(_) => "skipped",
+            Stage::Ready(_) => "ready",
+            Stage::Started(_) => State::Running.name(),
+            Stage::Ended(report) => report.state.name(),
+            Stage::Failed(error) => State::after(error.kind()).name(),
+        }
+    }
+
+    /// Why it did not come to an end.
+    pub fn error(&self) -> Option<&Error> {
+        match &self.stage {
+            Stage::Failed(error) | Stage::Skipped(error) => Some(error),
+            Stage::Waiting | Stage::Ready(_) | Stage::Started(_) | Stage::Ended(_) => None,
+        }
+    }
+
+    /// The member in JSON where there is no report: the same keys as a report, as far as they are known.
+    pub fn entry(&self) -> serde_json::Value {
+        let Asked { from, id, named, destination, .. } = &self.asked;
+        let repo_type = self.request.as_ref().map(|request| request.source.repo_type).or(*named);
+        let mut entry = serde_json::json!({
+            "id": self.id,
+            "state": self.state(),
+            "source": { "platform": from, "repo": id, "type": repo_type, "revision": self.asked.revision },
+            "destination": { "platform": from.other(), "repo": destination },
+        });
+        if let Some(error) = self.error() {
+            entry["error"] = serde_json::json!(ErrorReport::from(error));
+        }
+        entry
+    }
+}
