@@ -104,10 +104,14 @@ pub(super) fn plan(config: &Config, plan: &TransferPlan) -> String {
     }
     let totals = &plan.totals;
     line_of(&mut text, &format!("copy         {} ({})", count(totals.copy, "file"), size(totals.copy_bytes)));
-    let copies: Vec<_> = plan.copies().map(|item| (&item.file.path, note(item))).collect();
-    list(&mut text, &copies);
+    // among many, the few that are out of the ordinary are what somebody looks for
+    let mut copies: Vec<_> = plan.copies().collect();
+    copies.sort_by_key(|item| (item.decision != Decision::Copy { replaces: true }, !item.rewritten));
+    list(&mut text, &copies.into_iter().map(|item| (&item.file.path, note(item))).collect::<Vec<_>>());
     line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
-    let left_out: Vec<_> = plan.items.iter().filter_map(|item| Some((&item.file.path, left_out(&item.decision)?))).collect();
+    let mut left_out: Vec<_> = plan.items.iter().filter_map(|item| Some((item, left_out(&item.decision)?))).collect();
+    left_out.sort_by_key(|(item, _)| !matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_))));
+    let left_out: Vec<_> = left_out.into_iter().map(|(item, why)| (&item.file.path, why)).collect();
     if !left_out.is_empty() {
         line_of(&mut text, &format!("left out     {}", count(left_out.len() as u64, "file")));
         list(&mut text, &left_out);
@@ -181,7 +185,7 @@ pub(super) fn report(report: &Report) -> String {
             time(report.seconds)
         ),
     );
-    let names = |paths: &[RepoPath]| paths.iter().take(NAMED).map(RepoPath::as_str).collect::<Vec<_>>().join(", ");
+    let names = |paths: &[RepoPath]| paths.iter().take(NAMED).map(RepoPath::to_string).collect::<Vec<_>>().join(", ");
     for (what, paths) in [
         ("differing", &verification.differing),
         ("missing", &verification.missing),

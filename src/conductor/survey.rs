@@ -1,16 +1,16 @@
 //! Looks at both shores before a plan is made: listings, the card, and the digests that only reading finds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures_util::StreamExt;
 
 use crate::card;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, retry};
-use crate::hub::{Destination, Location, RepoInfo, Source};
+use crate::hub::{Destination, Location, PLAIN_LIMIT, RepoInfo, Source};
 use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, TransferPlan, apply_known};
 use crate::protocol::Request;
-use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, RepoPath, Visibility};
+use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath, Visibility};
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
@@ -42,6 +42,8 @@ pub struct Survey {
     pub compared: u64,
     /// Both digests of every file that was read.
     pub learned: Vec<Digests>,
+    /// Files that the source lists and does not give, and why.
+    unreadable: BTreeMap<RepoPath, String>,
     request: Request,
 }
 
@@ -87,12 +89,16 @@ impl Survey {
             selection,
             compared: 0,
             learned: Vec::new(),
+            unreadable: BTreeMap::new(),
             request: request.clone(),
         };
         survey.read_card(source, destination, purpose).await?;
         survey.knock(source).await?;
         survey.look_closer(destination).await?;
         survey.compare(source).await?;
+        if purpose == Purpose::Migrate && request.source.platform == Platform::HuggingFace {
+            survey.try_largest(source).await?;
+        }
         Ok(survey)
     }
 
@@ -104,6 +110,7 @@ impl Survey {
             destination: self.destination.as_ref().map(|(_, existing)| existing),
             card: self.card.as_ref(),
             warnings: self.warnings(),
+            unreadable: self.unreadable.clone(),
         };
         TransferPlan::new(&inputs, &self.selection)
     }
@@ -155,11 +162,6 @@ impl Survey {
         if blind > 0 {
             warnings.push(format!("{blind} files have no digest at the source; each is read twice, and both reads must agree"));
         }
-        let reviewed: Vec<_> = self.source.files.iter().filter(|file| file.size > 50_000_000_000).collect();
-        if let (crate::repo::Platform::HuggingFace, Some(file)) = (self.request.source.platform, reviewed.first()) {
-            // facts, huggingface §2: the official client demands Xet there; whether ranged reads pass is not known
-            warnings.push(format!("{}: Hugging Face may refuse plain downloads of files over 50 GB", file.path));
-        }
         warnings
     }
 
@@ -195,6 +197,35 @@ impl Survey {
         let (Visibility::Gated, Some(file)) = (self.source.visibility, file.filter(|file| file.size > 0)) else { return Ok(()) };
         let opened = retry(Patience::ATTENDED, || source.open(&self.source, file, 0..1, Location::Fresh)).await;
         opened.map(|_| ()).map_err(|error| error.during("read").with("file", &file.path))
+    }
+
+    /// Asks for one byte of the files that a hub may not give over plain HTTP (facts, huggingface §2: those over 50 GB), the largest
+    /// first: what is not to be had is known before anything is created. What the destination has already is not asked for.
+    async fn try_largest<S: Source>(&mut self, source: &S) -> Result<()> {
+        let there = |file: &FileEntry| {
+            let there = self.destination.as_ref().and_then(|(_, existing)| existing.manifest.file(&file.path));
+            there.is_some_and(|there| there.size == file.size && there.digests.same(&file.digests) == Some(true))
+        };
+        let asked = |file: &&FileEntry| file.size > PLAIN_LIMIT && self.selection.takes(&file.path) && !there(file);
+        let mut large: Vec<_> = self.source.files.iter().filter(asked).collect();
+        large.sort_by_key(|file| std::cmp::Reverse(file.size));
+        let manifest = &self.source;
+        let refusal = |file| async move {
+            match retry(Patience::ATTENDED, || source.open(manifest, file, 0..1, Location::Fresh)).await {
+                Ok(_) => Ok(None),
+                Err(error) if error.kind() == ErrorKind::TooLarge => Ok(Some(&file.path)),
+                Err(error) => Err(error.during("read").with("file", &file.path)),
+            }
+        };
+        let Some((largest, others)) = large.split_first() else { return Ok(()) };
+        // where the largest is given, all are
+        let Some(first) = refusal(largest).await? else { return Ok(()) };
+        let others: Vec<_> = futures_util::stream::iter(others.iter().map(|file| refusal(file))).buffer_unordered(READS).collect().await;
+        let hub = self.request.source.platform.title();
+        let why = format!("{hub} gives a file of this size over Xet only, which hf2ms does not speak");
+        let refused = others.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().chain([first]);
+        self.unreadable = refused.map(|path| (path.clone(), why.clone())).collect();
+        Ok(())
     }
 
     /// Reads what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.

@@ -125,7 +125,7 @@ impl Tally {
         self.report.state = if verification.is_complete() && unproven.is_empty() { State::Verified } else { State::Unproven };
         if self.report.state == State::Unproven {
             let bad = [&verification.differing[..], &verification.missing, unproven].concat();
-            let names: Vec<_> = bad.iter().take(3).map(RepoPath::as_str).collect();
+            let names: Vec<_> = bad.iter().take(3).map(RepoPath::to_string).collect();
             let error = Error::new(
                 ErrorKind::Unproven,
                 match bad.len() {

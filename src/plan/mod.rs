@@ -4,6 +4,8 @@ mod decide;
 mod rules;
 mod select;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use decide::{Decision, Item, LeftOut};
@@ -50,6 +52,8 @@ pub struct Inputs<'a> {
     pub card: Option<&'a Card>,
     /// What the user should know beforehand.
     pub warnings: Vec<String>,
+    /// Files that the source lists and does not give, and why.
+    pub unreadable: BTreeMap<RepoPath, String>,
 }
 
 /// Something that only the user may allow.
@@ -63,7 +67,7 @@ pub enum Risk {
         /// The first of them.
         first: Vec<RepoPath>,
     },
-    /// Files that the destination takes in no form.
+    /// Files that the destination takes in no form, or the source does not give.
     LeftOut {
         /// How many.
         files: u64,
@@ -83,7 +87,7 @@ impl Risk {
     /// One line for a person.
     pub fn describe(&self) -> String {
         let some = |first: &[RepoPath], files: u64| {
-            let names: Vec<_> = first.iter().take(3).map(RepoPath::as_str).collect();
+            let names: Vec<_> = first.iter().take(3).map(RepoPath::to_string).collect();
             let more = files.saturating_sub(names.len() as u64);
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{}{rest}", names.join(", "))
@@ -91,8 +95,8 @@ impl Risk {
         match self {
             Self::Overwrite { files: 1, first } => format!("overwrites a file that differs at the destination: {}", some(first, 1)),
             Self::Overwrite { files, first } => format!("overwrites {files} files that differ at the destination: {}", some(first, *files)),
-            Self::LeftOut { files: 1, first } => format!("leaves out a file that the destination refuses: {}", some(first, 1)),
-            Self::LeftOut { files, first } => format!("leaves out {files} files that the destination refuses: {}", some(first, *files)),
+            Self::LeftOut { files: 1, first } => format!("leaves out a file that cannot be copied: {}", some(first, 1)),
+            Self::LeftOut { files, first } => format!("leaves out {files} files that cannot be copied: {}", some(first, *files)),
             Self::LoosenedVisibility { from, to } => {
                 format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
             }
@@ -173,11 +177,11 @@ impl TransferPlan {
     ///
     /// Fails with `Unsupported` when the destination could not hold or not list the result, and with `Usage` when nothing is selected.
     pub fn new(inputs: &Inputs<'_>, selection: &Selection) -> Result<Self> {
-        let Inputs { request, source, destination, card, warnings } = inputs;
+        let Inputs { request, source, destination, card, warnings, unreadable } = inputs;
         let existing = destination.map(|existing| &existing.manifest);
         let mut changes = Vec::new();
-        let items: Vec<Item> =
-            source.files.iter().map(|file| decide::decide(file, existing, *card, selection, request.destination.platform)).collect();
+        let grounds = decide::Grounds { existing, card: *card, selection, destination: request.destination.platform, unreadable };
+        let items: Vec<Item> = source.files.iter().map(|file| decide::decide(file, &grounds)).collect();
         if items.iter().any(|item| item.decision == Decision::LeftOut(LeftOut::HubOwned)) {
             changes.push(".gitattributes: not copied, each hub keeps its own".to_owned());
         }
@@ -193,11 +197,7 @@ impl TransferPlan {
             None => Visibility::Private,
         };
         let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
-        let left_out = items.iter().filter_map(|item| match &item.decision {
-            Decision::LeftOut(LeftOut::Refused(reason)) => Some(format!("left out: {} ({reason})", item.file.path)),
-            _ => None,
-        });
-        let left_out = left_out.collect::<Vec<_>>().into_iter();
+        let advice = rules::advice(&request.destination, &items);
         let mut plan = Self {
             plan_id: String::new(),
             request: (*request).clone(),
@@ -209,7 +209,7 @@ impl TransferPlan {
             totals: totals(&items),
             risks: risks(&items, existing, source.visibility, visibility),
             changes,
-            warnings: left_out.chain(warnings.iter().cloned()).collect(),
+            warnings: [left_out(&items), advice, warnings.clone()].concat(),
             items,
             extra,
         };
@@ -251,6 +251,23 @@ impl TransferPlan {
         let text = serde_json::to_vec(&parts).map_err(|error| Error::new(ErrorKind::Local, "no plan id").because(error))?;
         Ok(format!("plan-{}", &Sha256::of(&text).to_string()[..16]))
     }
+}
+
+/// What is left out though it was asked for: file by file, or in a line for each reason where there are many.
+fn left_out(items: &[Item]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&RepoPath>> = BTreeMap::new();
+    for item in items {
+        if let Decision::LeftOut(LeftOut::Refused(reason)) = &item.decision {
+            reasons.entry(reason).or_default().push(&item.file.path);
+        }
+    }
+    let lines = reasons.into_iter().flat_map(|(reason, paths)| match paths.as_slice() {
+        [first, second, third, _, ..] if paths.len() > NAMED => {
+            vec![format!("left out: {} files, among them {first}, {second}, {third} ({reason})", paths.len())]
+        }
+        _ => paths.iter().map(|path| format!("left out: {path} ({reason})")).collect(),
+    });
+    lines.collect()
 }
 
 fn extra(existing: &Manifest, source: &Manifest) -> Vec<RepoPath> {

@@ -19,6 +19,7 @@ mod guesses;
 mod kill;
 mod lies;
 mod milestone;
+mod names;
 mod peers;
 mod shown;
 #[cfg(target_os = "linux")]

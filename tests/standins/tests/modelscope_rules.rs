@@ -215,7 +215,7 @@ fn a_commit_has_between_one_and_two_thousand_actions() {
 #[test]
 fn an_unclean_path_fails_the_whole_commit() {
     let desk = Desk::new();
-    for path in ["./a", "a//b", "/a", "a/../b", ".git/config"] {
+    for path in ["./a", "a//b", "/a", "a/../b", ".git/config", "a/.GIT/b"] {
         desk.breaks(rules::BAD_PATH, |desk| {
             let reply = desk.commit(&[inline("good", b"x"), inline(path, b"x")]);
             assert_refused(&reply, 400, 400, "invalid commit action");

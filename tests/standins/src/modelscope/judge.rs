@@ -113,9 +113,9 @@ fn may(verb: Verb, exists: bool, same: bool, on_existing: CreateOnExisting) -> R
     }
 }
 
-/// A leading `./` fails every commit (§3.4); git itself takes no empty, `.` or `..` segments and no `.git`.
+/// A leading `./` fails every commit (§3.4); git itself takes no empty, `.` or `..` segments and no `.git`, in whatever case.
 fn is_clean(path: &str) -> bool {
-    !path.is_empty() && path.split('/').all(|segment| !matches!(segment, "" | "." | ".." | ".git"))
+    !path.is_empty() && path.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !segment.eq_ignore_ascii_case(".git"))
 }
 
 fn is_same(node: &Node, change: &Change) -> bool {
