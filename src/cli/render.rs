@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::config::Config;
 use crate::journal::Glance;
 use crate::migration::{PlatformCheck, Verdict};
-use crate::plan::{Decision, LeftOut, TransferPlan, word};
+use crate::plan::{Decision, LEFT_OUT, LeftOut, TransferPlan, word};
 use crate::progress::Progress;
 use crate::protocol::{Report, State};
 use crate::repo::RepoPath;
@@ -63,10 +63,10 @@ pub(super) fn line(progress: &Progress) -> String {
 pub(super) fn start(plan: &TransferPlan) -> String {
     let request = &plan.request;
     let what = format!("{} → {} ({}): ", request.source, request.destination, request.destination.repo_type);
-    if plan.totals.copy == 0 {
-        return format!("{what}{} there already, nothing to copy", count(plan.totals.present, "file"));
-    }
     let create = if plan.create { format!(", creating it {}", word(plan.destination_visibility)) } else { String::new() };
+    if plan.totals.copy == 0 {
+        return format!("{what}{} there already, nothing to copy{create}", count(plan.totals.present, "file"));
+    }
     format!(
         "{what}{} to copy ({}), {} there already{create}\nthe bytes pass through this machine (runner local)",
         count(plan.totals.copy, "file"),
@@ -117,7 +117,7 @@ pub(super) fn plan(config: &Config, plan: &TransferPlan) -> String {
         list(&mut text, &left_out);
     }
     if !plan.extra.is_empty() {
-        line_of(&mut text, &format!("extra        {} only at the destination; they stay", count(plan.extra.len() as u64, "file")));
+        line_of(&mut text, &format!("extra        {} that only the destination has, kept", count(plan.extra.len() as u64, "file")));
         list(&mut text, &plan.extra.iter().map(|path| (path, String::new())).collect::<Vec<_>>());
     }
     for change in &plan.changes {
@@ -202,11 +202,13 @@ pub(super) fn report(report: &Report) -> String {
     for warning in &report.warnings {
         line_of(&mut text, &format!("warning: {warning}"));
     }
-    if report.state == State::Verified && report.id != "verify" {
-        line_of(
-            &mut text,
-            "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
-        );
+    if report.state == State::Verified && report.id != "verify" && report.files.total > 0 {
+        let all = !report.warnings.iter().any(|warning| warning.starts_with(LEFT_OUT));
+        let advice = match all {
+            true => "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
+            false => "keep the source: not all of it is at the destination",
+        };
+        line_of(&mut text, advice);
     }
     text.trim_end().to_owned()
 }

@@ -157,6 +157,8 @@ impl Survey {
         }
         if self.source.files.is_empty() {
             warnings.push("the source holds no files".to_owned());
+        } else if self.source.files.iter().all(|file| file.path.is_git_attributes()) {
+            warnings.push("the source holds nothing but .gitattributes, which is not copied".to_owned());
         }
         let blind = self.source.files.iter().filter(|file| file.digests == Digests::default() && file.size > 0).count();
         if blind > 0 {

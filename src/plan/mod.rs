@@ -73,6 +73,8 @@ pub enum Risk {
         files: u64,
         /// The first of them.
         first: Vec<RepoPath>,
+        /// Why, each reason once.
+        reasons: Vec<String>,
     },
     /// Who could not read the source will be able to read the copy.
     LoosenedVisibility {
@@ -95,8 +97,10 @@ impl Risk {
         match self {
             Self::Overwrite { files: 1, first } => format!("overwrites a file that differs at the destination: {}", some(first, 1)),
             Self::Overwrite { files, first } => format!("overwrites {files} files that differ at the destination: {}", some(first, *files)),
-            Self::LeftOut { files: 1, first } => format!("leaves out a file that cannot be copied: {}", some(first, 1)),
-            Self::LeftOut { files, first } => format!("leaves out {files} files that cannot be copied: {}", some(first, *files)),
+            Self::LeftOut { files, first, reasons } => {
+                let what = if *files == 1 { "a file".to_owned() } else { format!("{files} files") };
+                format!("leaves out {what} that cannot be copied: {} ({})", some(first, *files), reasons.join("; "))
+            }
             Self::LoosenedVisibility { from, to } => {
                 format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
             }
@@ -228,9 +232,11 @@ impl TransferPlan {
         let Some(first) = open.first() else { return Ok(()) };
         let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
         let what: Vec<_> = open.iter().map(|risk| risk.describe()).collect();
+        let leaves_out = matches!(open.as_slice(), [Risk::LeftOut { .. }]);
         let hint = match (loosened, open.len() > 1 || !matches!(first, Risk::LoosenedVisibility { .. })) {
             (true, true) => "pass --yes and --loosen-visibility to allow both",
             (true, false) => "make the destination private, name another one with --dest, or pass --loosen-visibility to publish the files",
+            _ if leaves_out => "look at it with --dry-run; pass --yes to copy the rest without it",
             _ => "look at it with --dry-run; pass --yes to allow it",
         };
         Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).with("destination", &self.request.destination).hint_to(hint))
@@ -253,6 +259,9 @@ impl TransferPlan {
     }
 }
 
+/// How a warning begins that names what is left out though it was asked for.
+pub const LEFT_OUT: &str = "left out: ";
+
 /// What is left out though it was asked for: file by file, or in a line for each reason where there are many.
 fn left_out(items: &[Item]) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&RepoPath>> = BTreeMap::new();
@@ -263,9 +272,9 @@ fn left_out(items: &[Item]) -> Vec<String> {
     }
     let lines = reasons.into_iter().flat_map(|(reason, paths)| match paths.as_slice() {
         [first, second, third, _, ..] if paths.len() > NAMED => {
-            vec![format!("left out: {} files, among them {first}, {second}, {third} ({reason})", paths.len())]
+            vec![format!("{LEFT_OUT}{} files, among them {first}, {second}, {third} ({reason})", paths.len())]
         }
-        _ => paths.iter().map(|path| format!("left out: {path} ({reason})")).collect(),
+        _ => paths.iter().map(|path| format!("{LEFT_OUT}{path} ({reason})")).collect(),
     });
     lines.collect()
 }
@@ -304,8 +313,11 @@ fn risks(items: &[Item], existing: Option<&Manifest>, from: Visibility, to: Visi
     let somebodys = |item: &&Item| existing.and_then(|existing| existing.file(&item.file.path)).is_some_and(|there| !there.hubs_own);
     let replaced = items.iter().filter(|item| item.decision == Decision::Copy { replaces: true }).filter(somebodys);
     let replaced: Vec<_> = replaced.map(|item| &item.file.path).collect();
-    let refused: Vec<_> =
-        items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_)))).map(|item| &item.file.path).collect();
+    let reason = |item: &Item| match &item.decision {
+        Decision::LeftOut(LeftOut::Refused(reason)) => Some(reason.clone()),
+        _ => None,
+    };
+    let refused: Vec<_> = items.iter().filter(|item| reason(item).is_some()).map(|item| &item.file.path).collect();
     let mut risks = Vec::new();
     if !replaced.is_empty() {
         let (files, first) = named(replaced);
@@ -313,7 +325,8 @@ fn risks(items: &[Item], existing: Option<&Manifest>, from: Visibility, to: Visi
     }
     if !refused.is_empty() {
         let (files, first) = named(refused);
-        risks.push(Risk::LeftOut { files, first });
+        let reasons: std::collections::BTreeSet<_> = items.iter().filter_map(reason).collect();
+        risks.push(Risk::LeftOut { files, first, reasons: reasons.into_iter().take(NAMED).collect() });
     }
     if from.is_loosened_by(to) {
         risks.push(Risk::LoosenedVisibility { from, to });

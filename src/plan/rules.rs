@@ -74,20 +74,21 @@ pub(super) fn holds(destination: &RepoRef, items: &[Item]) -> Result<()> {
 
 /// What the destination would rather not have. It is tried all the same: these limits are advice, or those of its own client.
 pub(super) fn advice(destination: &RepoRef, items: &[Item]) -> Vec<String> {
-    let hub = destination.platform.title();
-    let (file, folder, files, says) = match destination.platform {
-        Platform::HuggingFace => (HUGGING_FACE_ADVISED, HUGGING_FACE_FOLDER, HUGGING_FACE_FILES, "advises against"),
-        Platform::ModelScope => (MODELSCOPE_ADVISED, MODELSCOPE_DATASET_FOLDER, MODELSCOPE_FILES, "does not take with its own client"),
+    let (file, folder, files, but) = match destination.platform {
+        Platform::HuggingFace => (HUGGING_FACE_ADVISED, HUGGING_FACE_FOLDER, HUGGING_FACE_FILES, "which Hugging Face advises against"),
+        Platform::ModelScope => {
+            (MODELSCOPE_ADVISED, MODELSCOPE_DATASET_FOLDER, MODELSCOPE_FILES, "which ModelScope's own client does not take")
+        }
     };
     let large = items.iter().filter(|item| matches!(item.decision, Decision::Copy { .. }) && item.file.size > file);
     let mut advice: Vec<_> = large
-        .map(|item| format!("{}: {} GB in one file, which {hub} {says} (over {} GB)", item.file.path, item.file.size / GB, file / GB))
+        .map(|item| format!("{}: {} GB in one file, {but} (over {} GB)", item.file.path, item.file.size / GB, file / GB))
         .collect();
     let full = folders(items).into_iter().filter(|(_, entries)| *entries > folder);
-    advice.extend(full.map(|(path, entries)| format!("folder {}: {entries} entries, which {hub} {says} (over {folder})", shown(path))));
+    advice.extend(full.map(|(path, entries)| format!("folder {}: {entries} entries, {but} (over {folder})", shown(path))));
     let count = wanted(items).count();
     if count > files {
-        advice.push(format!("{count} files in one repository, which {hub} {says} (over {files})"));
+        advice.push(format!("{count} files in one repository, {but} (over {files})"));
     }
     advice
 }

@@ -16,11 +16,13 @@ mod configured;
 mod corruption;
 mod faces;
 mod guesses;
+mod huge;
 mod kill;
 mod lies;
 mod milestone;
 mod names;
 mod peers;
+mod shapes;
 mod shown;
 #[cfg(target_os = "linux")]
 mod streaming;

@@ -254,6 +254,10 @@ fn a_large_file_is_not_inline_and_a_parsed_one_is_no_pointer() {
     desk.breaks(rules::METADATA_AS_LFS, |desk| {
         assert_eq!(desk.commit(&[pointer("deep/config.json", &config)]).status, 200);
     });
+    // too large for any commit, it has no other way
+    desk.ms.behaviour(|behaviour| behaviour.inline_limit = config.len() - 1);
+    assert_eq!(desk.commit(&[pointer("large/config.json", &config)]).status, 200);
+    desk.ms.strict().assert_clean();
 }
 
 #[test]
