@@ -22,6 +22,7 @@ mod lies;
 mod milestone;
 mod names;
 mod peers;
+mod peers_js;
 mod shapes;
 mod shown;
 #[cfg(target_os = "linux")]
