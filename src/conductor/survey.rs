@@ -230,24 +230,24 @@ impl Survey {
         Ok(())
     }
 
-    /// Reads what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.
+    /// Finds out what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.
     async fn look_closer<D: Source>(&mut self, destination: &D) -> Result<()> {
         let Some((_, existing)) = &self.destination else { return Ok(()) };
         let wanted = |there: &FileEntry| {
             let card = self.card.as_ref().filter(|_| there.path.as_str() == "README.md").map(|card| card.wanted().len() as u64);
             card.or(self.source.file(&there.path).map(|file| file.size)) == Some(there.size) && self.selection.takes(&there.path)
         };
-        let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default() && there.size <= GIT_FILE_LIMIT);
+        let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default());
         let reads = blind
             .filter(|there| wanted(there))
-            .map(|there| async { (there.path.clone(), digests_of(destination, &existing.manifest, there).await) });
+            .map(|there| async { (there.path.clone(), digests_there(destination, &existing.manifest, there).await) });
         let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(READS).collect().await;
         for (path, digests) in found {
             let there =
                 self.destination.as_mut().and_then(|(_, existing)| existing.manifest.files.iter_mut().find(|file| file.path == path));
             // one that cannot be read stays unknown, and is replaced only when the user says so
             if let (Some(there), Ok(digests)) = (there, digests) {
-                self.compared += there.size;
+                self.compared += if there.size <= GIT_FILE_LIMIT { there.size } else { 1 };
                 there.digests = digests;
             }
         }
@@ -286,6 +286,17 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+/// The digests of a file that is listed without any: of a small one by reading it, of a large one as the storage names them with its
+/// first byte (facts, modelscope §2.4: `X-Linked-ETag`), which is as good as a listing.
+async fn digests_there<D: Source>(destination: &D, manifest: &Manifest, there: &FileEntry) -> Result<Digests> {
+    if there.size <= GIT_FILE_LIMIT {
+        return digests_of(destination, manifest, there).await;
+    }
+    let opened = retry(Patience::ATTENDED, || destination.open(manifest, there, 0..1, Location::Fresh)).await?;
+    let named = opened.validator.filter(|_| opened.total == Some(there.size));
+    Ok(Digests { sha256: named.and_then(|tag| tag.parse().ok()), git_sha1: None })
 }
 
 /// The destination, or nothing where it does not exist yet.
