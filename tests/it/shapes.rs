@@ -211,9 +211,12 @@ fn within_budget(trip: &Trip, way: Way, count: u64) -> Value {
     assert_eq!((&report["files"]["total"], &report["files"]["copied"]), (&Value::from(count + 1), &Value::from(count + 1)));
     trip.assert_arrived();
 
+    let kept = trip.world.home.join("state/migrations").join(report["id"].as_str().unwrap()).join("report.json");
+    let kept: Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+    let peak = kept["resources"]["peak_memory"].as_u64().unwrap_or_default() / MIB;
     let calls = calls(trip);
     let total: u64 = calls.values().sum();
-    eprintln!("{count} files {way:?}: {total} calls, {calls:?}");
+    eprintln!("{count} files {way:?}: {peak} MiB, {total} calls, {calls:?}");
     assert!(total <= 1_000 + count + 1, "{total} calls: {calls:?}");
     report
 }
