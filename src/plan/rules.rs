@@ -81,9 +81,8 @@ pub(super) fn advice(destination: &RepoRef, items: &[Item]) -> Vec<String> {
         }
     };
     let large = items.iter().filter(|item| matches!(item.decision, Decision::Copy { .. }) && item.file.size > file);
-    let mut advice: Vec<_> = large
-        .map(|item| format!("{}: {} GB in one file, {but} (over {} GB)", item.file.path, item.file.size / GB, file / GB))
-        .collect();
+    let mut advice: Vec<_> =
+        large.map(|item| format!("{}: {} GB in one file, {but} (over {} GB)", item.file.path, item.file.size / GB, file / GB)).collect();
     let full = folders(items).into_iter().filter(|(_, entries)| *entries > folder);
     advice.extend(full.map(|(path, entries)| format!("folder {}: {entries} entries, {but} (over {folder})", shown(path))));
     let count = wanted(items).count();

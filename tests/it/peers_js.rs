@@ -78,7 +78,11 @@ fn uploads(dataset: bool) {
     assert_eq!((&report["state"], &report["files"]["total"]), (&"verified".into(), &files.len().into()));
     let copy = world.ms.repo(if dataset { modelscope::RepoKind::Dataset } else { modelscope::RepoKind::Model }, "alice/bert");
     for (path, sha256) in sums(&files) {
-        assert_eq!((copy.files()[&path].sha256.as_str(), copy.content(&path).unwrap().sha256()), (sha256.as_str(), sha256.as_str()), "{path}");
+        assert_eq!(
+            (copy.files()[&path].sha256.as_str(), copy.content(&path).unwrap().sha256()),
+            (sha256.as_str(), sha256.as_str()),
+            "{path}"
+        );
     }
 }
 

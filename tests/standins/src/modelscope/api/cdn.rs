@@ -46,10 +46,8 @@ fn serve(request: &Request, opened: Opened, names_sha256: bool) -> Response {
         }
         Wanted::Unsatisfiable => Response::empty(416).header("content-range", format!("bytes */{len}")),
     };
-    let response = response
-        .header("accept-ranges", "bytes")
-        .header("content-type", "application/octet-stream")
-        .header("etag", etag(&sha256));
+    let response =
+        response.header("accept-ranges", "bytes").header("content-type", "application/octet-stream").header("etag", etag(&sha256));
     if names_sha256 { response.header("x-linked-etag", &sha256) } else { response }
 }
 
