@@ -1,13 +1,17 @@
 //! Files that are too large for somebody: known before anything is created, or at least said.
 
+use std::io::Write;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use standins::content::Content;
 use standins::faults::{Fault, Rule};
+use standins::store::Sink;
 
 use crate::trip::{Trip, Way};
 use crate::usage::assert_untouched;
-use crate::world::{KIB, Outcome, bytes};
+use crate::world::{KIB, MIB, Outcome, bytes, generated};
 
 const GB: u64 = 1_000_000_000;
 
@@ -118,4 +122,35 @@ fn folders_fuller_than_is_advised_are_planned_with_a_warning() {
     trip.source().commit();
     let plan = trip.world.run(&["plan", "ms:alice/bert", "--json"]).exits(0).json();
     insta::assert_snapshot!("full_folder_to_hugging_face", plan["warnings"].to_string());
+}
+
+/// The peak memory, in MiB, of a process that may hold 16 MiB of content and sends one file in so many parts of 48 KiB.
+#[cfg(target_os = "linux")]
+fn peak_of_parts(count: u64) -> u64 {
+    let part = 48 * KIB;
+    let trip = Trip::new(Way::MsToHf);
+    trip.world.hf.store().set_sink(Sink::HashOnly);
+    trip.world.hf.behaviour(|behaviour| (behaviour.part_size, behaviour.multipart_above) = (part, part));
+    trip.source().lfs_file("model.safetensors", generated(1, count * part)).commit();
+    let mut job = trip.world.run(&["plan", "--job", "ms:alice/bert"]).exits(0).json();
+    job["limits"]["memory"] = (16 * MIB).into();
+    let mut child = trip.world.command(&["run-job"]).stdin(Stdio::piped()).spawn().unwrap();
+    let tokens = json!({ "hf": trip.world.variables["HF_TOKEN"], "ms": trip.world.variables["MODELSCOPE_API_TOKEN"] });
+    let mut stdin = child.stdin.take().unwrap();
+    write!(stdin, "{tokens}\n{job}\n").unwrap();
+    drop(stdin);
+    let report: Value = trip.world.finish(child).exits(0).events().pop().unwrap();
+    assert_eq!(report["state"], "verified");
+    let puts = trip.world.hf.journal().puts();
+    assert!(puts >= count, "{puts} parts");
+    report["resources"]["peak_memory"].as_u64().unwrap() / MIB
+}
+
+/// A storage takes 10,000 parts at most, and every part has an address of its own that must be at hand.
+#[test]
+#[cfg(target_os = "linux")]
+fn ten_thousand_parts_take_hardly_more_memory_than_a_thousand() {
+    let (few, many) = (peak_of_parts(1_000), peak_of_parts(9_900));
+    eprintln!("1,000 parts: {few} MiB, 9,900 parts: {many} MiB");
+    assert!(many <= 33, "{few} MiB, {many} MiB");
 }
