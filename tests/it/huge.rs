@@ -125,7 +125,6 @@ fn folders_fuller_than_is_advised_are_planned_with_a_warning() {
 }
 
 /// The peak memory, in MiB, of a process that may hold 16 MiB of content and sends one file in so many parts of 48 KiB.
-#[cfg(target_os = "linux")]
 fn peak_of_parts(count: u64) -> u64 {
     let part = 48 * KIB;
     let trip = Trip::new(Way::MsToHf);
@@ -148,8 +147,11 @@ fn peak_of_parts(count: u64) -> u64 {
 
 /// A storage takes 10,000 parts at most, and every part has an address of its own that must be at hand.
 #[test]
-#[cfg(target_os = "linux")]
 fn ten_thousand_parts_take_hardly_more_memory_than_a_thousand() {
+    if !cfg!(target_os = "linux") {
+        // elsewhere the system does not tell
+        return;
+    }
     let (few, many) = (peak_of_parts(1_000), peak_of_parts(9_900));
     eprintln!("1,000 parts: {few} MiB, 9,900 parts: {many} MiB");
     assert!(many <= 33, "{few} MiB, {many} MiB");

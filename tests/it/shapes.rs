@@ -218,6 +218,7 @@ fn within_budget(trip: &Trip, way: Way, count: u64) -> Value {
     let total: u64 = calls.values().sum();
     eprintln!("{count} files {way:?}: {peak} MiB, {total} calls, {calls:?}");
     assert!(total <= 1_000 + count + 1, "{total} calls: {calls:?}");
+    assert!(peak <= 128, "{peak} MiB");
     report
 }
 
