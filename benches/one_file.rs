@@ -1,7 +1,8 @@
 //! One large generated file, each direction: peak memory for part sizes from 8 MiB to 1 GiB, and the time with both sides throttled to
 //! 100 MB/s against the time that one way alone must take.
 //!
-//! `cargo bench --bench one_file` takes minutes; `-- --memory 8G` and `-- --throttled 4G` run one half with a size of your own.
+//! `cargo bench --bench one_file` takes minutes; `-- --memory 8G` and `-- --throttled 4G` run one half with a size of your own, and
+//! `-- --huge 80G` shows that a file ten times as large takes no more memory.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,12 +26,16 @@ const MEMORY_LIMIT: u64 = 128 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let (memory, throttled) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--memory", size] => (Some(parse_size(size)), None),
-        ["--throttled", size] => (None, Some(parse_size(size))),
-        _ => (Some(8_000_000_000), Some(4_000_000_000)),
+    let (memory, throttled, huge) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--memory", size] => (Some(parse_size(size)), None, None),
+        ["--throttled", size] => (None, Some(parse_size(size)), None),
+        ["--huge", size] => (None, None, Some(parse_size(size))),
+        _ => (Some(8_000_000_000), Some(4_000_000_000), None),
     };
     let mut good = true;
+    if let Some(size) = huge {
+        good &= compare_memory(size);
+    }
     if let Some(size) = memory {
         println!("peak memory of the process that carries one file of {} MB, limit {} MiB", size / 1_000_000, MEMORY_LIMIT >> 20);
         println!("{:<10} {:>10} {:>12} {:>10} {:>9} {:>9}", "to", "part", "peak MiB", "seconds", "MB/s", "cpu s/GB");
@@ -65,6 +70,32 @@ fn main() {
         }
     }
     assert!(good, "a limit was passed");
+}
+
+/// Compares the peak memory of a file of this size with that of one of 8 GB, or of a quarter of it where it is no larger than that. More is
+/// allowed by 8 MiB or a twentieth.
+fn compare_memory(size: u64) -> bool {
+    const SLACK: u64 = 8 << 20;
+    let small = if size > 8_000_000_000 { 8_000_000_000 } else { size / 4 };
+    println!("peak memory (VmHWM) of the process that carries one file, of {} MB and of {} MB", small / 1_000_000, size / 1_000_000);
+    println!("{:<10} {:>12} {:>12} {:>10} {:>9}", "to", "small, MiB", "huge, MiB", "seconds", "MB/s");
+    let mut good = true;
+    for direction in [Direction::ToModelScope, Direction::ToHuggingFace] {
+        let peak = |report: &Report| report.resources.as_ref().unwrap().peak_memory;
+        let few = peak(&run(direction, small, None, None));
+        let report = run(direction, size, None, None);
+        let many = peak(&report);
+        println!(
+            "{:<10} {:>12.1} {:>12.1} {:>10.1} {:>9.0}",
+            direction.name(),
+            few as f64 / 1048576.0,
+            many as f64 / 1048576.0,
+            report.seconds,
+            size as f64 / 1e6 / report.seconds
+        );
+        good &= many <= few + SLACK.max(few / 20);
+    }
+    good
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! What must not be printed: access tokens, and the query of a signed URL.
 
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
 use url::Url;
@@ -112,21 +113,22 @@ pub fn holds_token(text: &str) -> bool {
     text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '_' | '-')).any(looks_like_token)
 }
 
-/// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it.
+/// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it. Cheap to clone: a large file
+/// has thousands.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SafeUrl(Url);
+pub struct SafeUrl(Arc<Url>);
 
 impl SafeUrl {
     /// Takes an absolute URL.
     pub fn new(url: Url) -> Self {
-        Self(url)
+        Self(Arc::new(url))
     }
 
     /// Parses a URL that a service gave, absolute or relative to `base`.
     ///
     /// Fails with `Protocol`; the text is not repeated in the error.
     pub fn join(base: &Url, text: &str) -> Result<Self> {
-        base.join(text).map(Self).map_err(|error| {
+        base.join(text).map(Self::new).map_err(|error| {
             Error::new(ErrorKind::Protocol, "the service gave a URL that is none").with("host", host_of(base)).because(error)
         })
     }

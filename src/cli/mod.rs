@@ -20,6 +20,7 @@ pub use args::{Arguments, Command, Selecting};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorReport, Result};
+use crate::repo::is_obeyed;
 use crate::secret::holds_token;
 
 /// Runs the command line and gives the exit code: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not proven, 130 cancelled.
@@ -121,6 +122,19 @@ fn say(text: &str) {
 
 fn json_out(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string(value).map_err(|error| Error::new(crate::error::ErrorKind::Local, "no JSON").because(error))?;
-    out(&text);
+    out(&unobeyed(&text));
     Ok(())
+}
+
+/// The same JSON without characters that a terminal would obey. Such characters stand inside of strings only, where an escape means the
+/// same.
+fn unobeyed(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match is_obeyed(character) {
+            true => text.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => text.push(character),
+        }
+    }
+    text
 }

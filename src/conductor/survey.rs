@@ -1,13 +1,13 @@
 //! Looks at both shores before a plan is made: listings, the card, and the digests that only reading finds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::StreamExt;
 
 use crate::card;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, retry};
-use crate::hub::{Destination, Location, RepoInfo, Source};
+use crate::hub::{Destination, Location, PLAIN_LIMIT, RepoInfo, Source};
 use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, Takes, TransferPlan, apply_known, pairs};
 use crate::protocol::Request;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath, Visibility};
@@ -42,6 +42,8 @@ pub struct Survey {
     pub compared: u64,
     /// Both digests of every file that was read.
     pub learned: Vec<Digests>,
+    /// Files that the source lists and does not give, and why.
+    unreadable: BTreeMap<RepoPath, String>,
     request: Request,
     takes: Takes,
     /// Files that go as a blob, as far as can be told beforehand: an estimate is made of them, no decision.
@@ -95,6 +97,7 @@ impl Survey {
             selection,
             compared: 0,
             learned: Vec::new(),
+            unreadable: BTreeMap::new(),
             request: request.clone(),
             takes: Takes { actions: limits.actions, inline: limits.inline, negotiate: limits.negotiate },
             streams,
@@ -103,6 +106,9 @@ impl Survey {
         survey.knock(source).await?;
         survey.look_closer(destination).await?;
         survey.compare(source, destination).await?;
+        if purpose == Purpose::Migrate && request.source.platform == Platform::HuggingFace {
+            survey.try_largest(source).await?;
+        }
         Ok(survey)
     }
 
@@ -114,6 +120,7 @@ impl Survey {
             destination: self.destination.as_ref().map(|(_, existing)| existing),
             card: self.card.as_ref(),
             warnings: self.warnings(),
+            unreadable: self.unreadable.clone(),
         };
         let plan = TransferPlan::new(&inputs, &self.selection)?;
         Ok(plan.estimated(self.takes, |item| !item.rewritten && self.streams.contains(&item.file.path)))
@@ -161,15 +168,12 @@ impl Survey {
         }
         if self.source.files.is_empty() {
             warnings.push("the source holds no files".to_owned());
+        } else if self.source.files.iter().all(|file| file.path.is_git_attributes()) {
+            warnings.push("the source holds nothing but .gitattributes, which is not copied".to_owned());
         }
         let blind = self.source.files.iter().filter(|file| file.digests == Digests::default() && file.size > 0).count();
         if blind > 0 {
             warnings.push(format!("{blind} files have no digest at the source; each is read twice, and both reads must agree"));
-        }
-        let reviewed: Vec<_> = self.source.files.iter().filter(|file| file.size > 50_000_000_000).collect();
-        if let (Platform::HuggingFace, Some(file)) = (self.request.source.platform, reviewed.first()) {
-            // facts, huggingface §2: the official client demands Xet there; whether ranged reads pass is not known
-            warnings.push(format!("{}: Hugging Face may refuse plain downloads of files over 50 GB", file.path));
         }
         warnings
     }
@@ -208,24 +212,53 @@ impl Survey {
         opened.map(|_| ()).map_err(|error| error.during("read").with("file", &file.path))
     }
 
-    /// Reads what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.
+    /// Asks for one byte of the files that a hub may not give over plain HTTP (facts, huggingface §2: those over 50 GB), the largest
+    /// first: what is not to be had is known before anything is created. What the destination has already is not asked for.
+    async fn try_largest<S: Source>(&mut self, source: &S) -> Result<()> {
+        let there = |file: &FileEntry| {
+            let there = self.destination.as_ref().and_then(|(_, existing)| existing.manifest.file(&file.path));
+            there.is_some_and(|there| there.size == file.size && there.digests.same(&file.digests) == Some(true))
+        };
+        let asked = |file: &&FileEntry| file.size > PLAIN_LIMIT && self.selection.takes(&file.path) && !there(file);
+        let mut large: Vec<_> = self.source.files.iter().filter(asked).collect();
+        large.sort_by_key(|file| std::cmp::Reverse(file.size));
+        let manifest = &self.source;
+        let refusal = |file| async move {
+            match retry(Patience::ATTENDED, || source.open(manifest, file, 0..1, Location::Fresh)).await {
+                Ok(_) => Ok(None),
+                Err(error) if error.kind() == ErrorKind::TooLarge => Ok(Some(&file.path)),
+                Err(error) => Err(error.during("read").with("file", &file.path)),
+            }
+        };
+        let Some((largest, others)) = large.split_first() else { return Ok(()) };
+        // where the largest is given, all are
+        let Some(first) = refusal(largest).await? else { return Ok(()) };
+        let others: Vec<_> = futures_util::stream::iter(others.iter().map(|file| refusal(file))).buffer_unordered(READS).collect().await;
+        let hub = self.request.source.platform.title();
+        let why = format!("{hub} gives a file of this size over Xet only, which hf2ms does not speak");
+        let refused = others.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().chain([first]);
+        self.unreadable = refused.map(|path| (path.clone(), why.clone())).collect();
+        Ok(())
+    }
+
+    /// Finds out what the destination lists without any digest (facts, modelscope §2.3), where it may be what is wanted.
     async fn look_closer<D: Source>(&mut self, destination: &D) -> Result<()> {
         let Some((_, existing)) = &self.destination else { return Ok(()) };
         let wanted = |there: &FileEntry| {
             let card = self.card.as_ref().filter(|_| there.path.as_str() == "README.md").map(|card| card.wanted().len() as u64);
             card.or(self.source.file(&there.path).map(|file| file.size)) == Some(there.size) && self.selection.takes(&there.path)
         };
-        let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default() && there.size <= GIT_FILE_LIMIT);
+        let blind = existing.manifest.files.iter().filter(|there| there.digests == Digests::default());
         let reads = blind
             .filter(|there| wanted(there))
-            .map(|there| async { (there.path.clone(), digests_of(destination, &existing.manifest, there).await) });
+            .map(|there| async { (there.path.clone(), digests_there(destination, &existing.manifest, there).await) });
         let found: Vec<_> = futures_util::stream::iter(reads).buffer_unordered(READS).collect().await;
         for (path, digests) in found {
             let there =
                 self.destination.as_mut().and_then(|(_, existing)| existing.manifest.files.iter_mut().find(|file| file.path == path));
             // one that cannot be read stays unknown, and is replaced only when the user says so
             if let (Some(there), Ok(digests)) = (there, digests) {
-                self.compared += there.size;
+                self.compared += if there.size <= GIT_FILE_LIMIT { there.size } else { 1 };
                 there.digests = digests;
             }
         }
@@ -278,6 +311,17 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+/// The digests of a file that is listed without any: of a small one by reading it, of a large one as the storage names them with its
+/// first byte (facts, modelscope §2.4: `X-Linked-ETag`), which is as good as a listing.
+async fn digests_there<D: Source>(destination: &D, manifest: &Manifest, there: &FileEntry) -> Result<Digests> {
+    if there.size <= GIT_FILE_LIMIT {
+        return digests_of(destination, manifest, there).await;
+    }
+    let opened = retry(Patience::ATTENDED, || destination.open(manifest, there, 0..1, Location::Fresh)).await?;
+    let named = opened.validator.filter(|_| opened.total == Some(there.size));
+    Ok(Digests { sha256: named.and_then(|tag| tag.parse().ok()), git_sha1: None })
 }
 
 /// The destination, or nothing where it does not exist yet.

@@ -57,6 +57,7 @@ impl Tally {
         self.report.source.revision.clone_from(&plan.source_commit);
         self.report.files.total = plan.totals.files;
         self.report.files.left_out = plan.totals.left_out;
+        self.report.files.refused = plan.totals.refused;
         self.report.files.skipped = plan.totals.present;
         self.report.bytes.total = plan.totals.bytes;
         self.report.changes = plan.changes.iter().take(LIST_LIMIT).cloned().collect();
@@ -133,7 +134,7 @@ impl Tally {
         self.report.state = if verification.is_complete() && unproven.is_empty() { State::Verified } else { State::Unproven };
         if self.report.state == State::Unproven {
             let bad = [&verification.differing[..], &verification.missing, unproven].concat();
-            let names: Vec<_> = bad.iter().take(3).map(RepoPath::as_str).collect();
+            let names: Vec<_> = bad.iter().take(3).map(RepoPath::to_string).collect();
             let error = Error::new(
                 ErrorKind::Unproven,
                 match bad.len() {

@@ -14,6 +14,9 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, Http, Incoming, Request, retry_after};
 use crate::secret::SafeUrl;
 
+/// Past this size Hugging Face's own client takes no file over plain HTTP. Ranges of it may be given where the whole is not, so such a
+/// file is always asked for by range (facts, huggingface §2).
+pub const PLAIN_LIMIT: u64 = 50_000_000_000;
 /// Redirects followed for one download.
 const MOST_HOPS: usize = 5;
 /// How long a location may be used again. Signed URLs live 20 minutes and more (facts, modelscope §2.4).
@@ -126,11 +129,11 @@ impl Downloads {
     }
 }
 
-/// The headers of every download: no compression, and a range unless the whole file is wanted.
+/// The headers of every download: no compression, and a range unless the whole of a file of ordinary size is wanted.
 fn download_headers(range: &Range<u64>, size: u64) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if range.start > 0 || range.end < size {
+    if range.start > 0 || range.end < size || size > PLAIN_LIMIT {
         let value = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let value = HeaderValue::from_str(&value).map_err(|error| Error::new(ErrorKind::Local, "no range header").because(error))?;
         headers.insert(RANGE, value);

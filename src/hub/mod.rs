@@ -12,9 +12,10 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
-use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility, is_obeyed};
 use crate::secret::{SafeUrl, Token};
 
+pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
@@ -266,10 +267,10 @@ fn unexpected() -> Error {
     Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
 }
 
-/// A service's words, fit for one line: no control characters, at most 300 characters.
+/// A service's words, fit for one line: nothing that a terminal would obey, at most 300 characters.
 fn quoted(words: &str) -> String {
     let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut short: String = line.chars().filter(|character| !character.is_control()).take(300).collect();
+    let mut short: String = line.chars().filter(|character| !is_obeyed(*character)).take(300).collect();
     if short.len() < line.len() {
         short.push('…');
     }

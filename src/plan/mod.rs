@@ -6,6 +6,8 @@ pub mod pairs;
 mod rules;
 mod select;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use decide::{Decision, Item, LeftOut};
@@ -53,6 +55,8 @@ pub struct Inputs<'a> {
     pub card: Option<&'a Card>,
     /// What the user should know beforehand.
     pub warnings: Vec<String>,
+    /// Files that the source lists and does not give, and why.
+    pub unreadable: BTreeMap<RepoPath, String>,
 }
 
 /// Something that only the user may allow.
@@ -66,12 +70,14 @@ pub enum Risk {
         /// The first of them.
         first: Vec<RepoPath>,
     },
-    /// Files that the destination takes in no form.
+    /// Files that the destination takes in no form, or the source does not give.
     LeftOut {
         /// How many.
         files: u64,
         /// The first of them.
         first: Vec<RepoPath>,
+        /// Why, each reason once.
+        reasons: Vec<String>,
     },
     /// Who could not read the source will be able to read the copy.
     LoosenedVisibility {
@@ -86,7 +92,7 @@ impl Risk {
     /// One line for a person.
     pub fn describe(&self) -> String {
         let some = |first: &[RepoPath], files: u64| {
-            let names: Vec<_> = first.iter().take(3).map(RepoPath::as_str).collect();
+            let names: Vec<_> = first.iter().take(3).map(RepoPath::to_string).collect();
             let more = files.saturating_sub(names.len() as u64);
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{}{rest}", names.join(", "))
@@ -94,8 +100,10 @@ impl Risk {
         match self {
             Self::Overwrite { files: 1, first } => format!("overwrites a file that differs at the destination: {}", some(first, 1)),
             Self::Overwrite { files, first } => format!("overwrites {files} files that differ at the destination: {}", some(first, *files)),
-            Self::LeftOut { files: 1, first } => format!("leaves out a file that the destination refuses: {}", some(first, 1)),
-            Self::LeftOut { files, first } => format!("leaves out {files} files that the destination refuses: {}", some(first, *files)),
+            Self::LeftOut { files, first, reasons } => {
+                let what = if *files == 1 { "a file".to_owned() } else { format!("{files} files") };
+                format!("leaves out {what} that cannot be copied: {} ({})", some(first, *files), reasons.join("; "))
+            }
             Self::LoosenedVisibility { from, to } => {
                 format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
             }
@@ -176,6 +184,8 @@ pub struct Totals {
     pub present_bytes: u64,
     /// Files left out.
     pub left_out: u64,
+    /// Those of them that were asked for.
+    pub refused: u64,
 }
 
 impl TransferPlan {
@@ -183,11 +193,11 @@ impl TransferPlan {
     ///
     /// Fails with `Unsupported` when the destination could not hold or not list the result, and with `Usage` when nothing is selected.
     pub fn new(inputs: &Inputs<'_>, selection: &Selection) -> Result<Self> {
-        let Inputs { request, source, destination, card, warnings } = inputs;
+        let Inputs { request, source, destination, card, warnings, unreadable } = inputs;
         let existing = destination.map(|existing| &existing.manifest);
         let mut changes = Vec::new();
-        let items: Vec<Item> =
-            source.files.iter().map(|file| decide::decide(file, existing, *card, selection, request.destination.platform)).collect();
+        let grounds = decide::Grounds { existing, card: *card, selection, destination: request.destination.platform, unreadable };
+        let items: Vec<Item> = source.files.iter().map(|file| decide::decide(file, &grounds)).collect();
         if items.iter().any(|item| item.decision == Decision::LeftOut(LeftOut::HubOwned)) {
             changes.push(".gitattributes: not copied, each hub keeps its own".to_owned());
         }
@@ -203,11 +213,7 @@ impl TransferPlan {
             None => Visibility::Private,
         };
         let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
-        let left_out = items.iter().filter_map(|item| match &item.decision {
-            Decision::LeftOut(LeftOut::Refused(reason)) => Some(format!("left out: {} ({reason})", item.file.path)),
-            _ => None,
-        });
-        let left_out = left_out.collect::<Vec<_>>().into_iter();
+        let advice = rules::advice(&request.destination, &items);
         let mut plan = Self {
             plan_id: String::new(),
             request: (*request).clone(),
@@ -221,7 +227,7 @@ impl TransferPlan {
             risks: risks(&items, existing, source.visibility, visibility),
             changes,
             // what is left out may be much; it stands last
-            warnings: warnings.iter().cloned().chain(left_out).collect(),
+            warnings: [warnings.clone(), advice, left_out(&items)].concat(),
             items,
             extra,
         };
@@ -246,9 +252,11 @@ impl TransferPlan {
         let Some(first) = open.first() else { return Ok(()) };
         let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
         let what: Vec<_> = open.iter().map(|risk| risk.describe()).collect();
+        let leaves_out = matches!(open.as_slice(), [Risk::LeftOut { .. }]);
         let hint = match (loosened, open.len() > 1 || !matches!(first, Risk::LoosenedVisibility { .. })) {
             (true, true) => "pass --yes and --loosen-visibility to allow both",
             (true, false) => "make the destination private, name another one with --dest, or pass --loosen-visibility to publish the files",
+            _ if leaves_out => "look at it with --dry-run; pass --yes to copy the rest without it",
             _ => "look at it with --dry-run; pass --yes to allow it",
         };
         Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).with("destination", &self.request.destination).hint_to(hint))
@@ -271,6 +279,23 @@ impl TransferPlan {
     }
 }
 
+/// What is left out though it was asked for: file by file, or in a line for each reason where there are many.
+fn left_out(items: &[Item]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&RepoPath>> = BTreeMap::new();
+    for item in items {
+        if let Decision::LeftOut(LeftOut::Refused(reason)) = &item.decision {
+            reasons.entry(reason).or_default().push(&item.file.path);
+        }
+    }
+    let lines = reasons.into_iter().flat_map(|(reason, paths)| match paths.as_slice() {
+        [first, second, third, _, ..] if paths.len() > NAMED => {
+            vec![format!("left out: {} files, among them {first}, {second}, {third} ({reason})", paths.len())]
+        }
+        _ => paths.iter().map(|path| format!("left out: {path} ({reason})")).collect(),
+    });
+    lines.collect()
+}
+
 fn extra(existing: &Manifest, source: &Manifest) -> Vec<RepoPath> {
     let only_there = |file: &&FileEntry| source.file(&file.path).is_none() && !file.path.is_git_attributes();
     existing.files.iter().filter(only_there).map(|file| file.path.clone()).collect()
@@ -282,7 +307,10 @@ fn totals(items: &[Item], existing: Option<&Manifest>) -> Totals {
     let mut contents: std::collections::HashSet<_> = there.filter_map(|file| file.digests.sha256).collect();
     for item in items {
         match item.decision {
-            Decision::LeftOut(_) => totals.left_out += 1,
+            Decision::LeftOut(ref because) => {
+                totals.left_out += 1;
+                totals.refused += u64::from(matches!(because, LeftOut::Refused(_)));
+            }
             Decision::Copy { .. } => {
                 totals.copy += 1;
                 totals.copy_bytes += item.file.size;
@@ -311,8 +339,11 @@ fn risks(items: &[Item], existing: Option<&Manifest>, from: Visibility, to: Visi
     let somebodys = |item: &&Item| existing.and_then(|existing| existing.file(&item.file.path)).is_some_and(|there| !there.hubs_own);
     let replaced = items.iter().filter(|item| item.decision == Decision::Copy { replaces: true }).filter(somebodys);
     let replaced: Vec<_> = replaced.map(|item| &item.file.path).collect();
-    let refused: Vec<_> =
-        items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_)))).map(|item| &item.file.path).collect();
+    let reason = |item: &Item| match &item.decision {
+        Decision::LeftOut(LeftOut::Refused(reason)) => Some(reason.clone()),
+        _ => None,
+    };
+    let refused: Vec<_> = items.iter().filter(|item| reason(item).is_some()).map(|item| &item.file.path).collect();
     let mut risks = Vec::new();
     if !replaced.is_empty() {
         let (files, first) = named(replaced);
@@ -320,7 +351,8 @@ fn risks(items: &[Item], existing: Option<&Manifest>, from: Visibility, to: Visi
     }
     if !refused.is_empty() {
         let (files, first) = named(refused);
-        risks.push(Risk::LeftOut { files, first });
+        let reasons: std::collections::BTreeSet<_> = items.iter().filter_map(reason).collect();
+        risks.push(Risk::LeftOut { files, first, reasons: reasons.into_iter().take(NAMED).collect() });
     }
     if from.is_loosened_by(to) {
         risks.push(Risk::LoosenedVisibility { from, to });

@@ -1,28 +1,60 @@
-//! What a destination takes in no form, and what it could not list afterwards.
+//! What a destination takes in no form, what it could not list afterwards, and what it advises against.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Decision, Item};
 use crate::error::{Error, ErrorKind, Result};
-use crate::repo::{FileEntry, Platform, RepoRef, RepoType};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType};
 
 /// One file on Hugging Face (facts, huggingface §3 "Sizes").
 const HUGGING_FACE_FILE: u64 = 500_000_000_000;
+/// The same, as advised.
+const HUGGING_FACE_ADVISED: u64 = 200_000_000_000;
+/// One file as ModelScope's own client takes it; what the site takes is not published (facts, modelscope §3.7).
+const MODELSCOPE_ADVISED: u64 = 100_000_000_000;
 /// Entries of one folder that ModelScope lists of a model (facts, modelscope §2.3).
 const MODELSCOPE_FOLDER: usize = 3000;
+/// Entries of one folder, and files of one repository, as Hugging Face advises.
+const HUGGING_FACE_FOLDER: usize = 10_000;
+const HUGGING_FACE_FILES: usize = 100_000;
+/// The same as ModelScope's own client limits them.
+const MODELSCOPE_DATASET_FOLDER: usize = 50_000;
+const MODELSCOPE_FILES: usize = 100_000;
 
 /// Says why the destination takes this file in no form.
-pub(super) fn refuses(destination: Platform, file: &FileEntry) -> Option<String> {
-    let segment = |name: &str| file.path.as_str().split('/').any(|segment| segment == name);
-    if segment(".git") {
+pub(super) fn refuses(destination: Platform, file: &FileEntry, existing: Option<&Manifest>) -> Option<String> {
+    let segment = |taken: fn(&str) -> bool| file.path.as_str().split('/').any(taken);
+    // git takes no spelling of it, because some file systems know no case
+    if segment(|segment| segment.eq_ignore_ascii_case(".git")) {
         return Some("git keeps its own data in `.git`".to_owned());
+    }
+    if file.path.holds_control_characters() {
+        return Some("the name holds control characters".to_owned());
     }
     match destination {
         // the official client refuses such paths (facts, huggingface §3 "Path rules")
-        Platform::HuggingFace if segment(".cache") => Some("Hugging Face takes no path with a `.cache` folder".to_owned()),
+        Platform::HuggingFace if segment(|segment| segment == ".cache") => {
+            Some("Hugging Face takes no path with a `.cache` folder".to_owned())
+        }
         Platform::HuggingFace if file.size > HUGGING_FACE_FILE => Some("Hugging Face takes no file over 500 GB".to_owned()),
-        _ => None,
+        _ => existing.and_then(|existing| collision(existing, &file.path)),
     }
+}
+
+/// A path cannot be a file and a folder, and what only the destination has stays.
+fn collision(existing: &Manifest, path: &RepoPath) -> Option<String> {
+    let text = path.as_str();
+    let file = text.match_indices('/').map(|(end, _)| &text[..end]).find(|folder| {
+        let found = existing.files.binary_search_by(|file| file.path.as_str().cmp(folder));
+        found.is_ok()
+    });
+    if let Some(file) = file {
+        return RepoPath::new(file).ok().map(|file| format!("at the destination `{file}` is a file"));
+    }
+    let inside = format!("{text}/");
+    let next = existing.files.partition_point(|file| file.path.as_str() < inside.as_str());
+    let below = existing.files.get(next).is_some_and(|file| file.path.as_str().starts_with(&inside));
+    below.then(|| "at the destination it is a folder".to_owned())
 }
 
 /// Refuses a result that the destination could not list, because it could not be proven.
@@ -30,8 +62,42 @@ pub(super) fn holds(destination: &RepoRef, items: &[Item]) -> Result<()> {
     if destination.platform != Platform::ModelScope || destination.repo_type == RepoType::Dataset {
         return Ok(());
     }
-    let mut folders: HashMap<&str, HashSet<&str>> = HashMap::new();
-    for item in items.iter().filter(|item| !matches!(item.decision, Decision::LeftOut(_))) {
+    match folders(items).into_iter().find(|(_, entries)| *entries >= MODELSCOPE_FOLDER) {
+        None => Ok(()),
+        Some((folder, _)) => {
+            Err(Error::new(ErrorKind::Unsupported, "ModelScope could not list a folder of a model with 3,000 entries or more")
+                .with("folder", shown(folder))
+                .hint_to("migrate it as a dataset, or take fewer files with --include"))
+        }
+    }
+}
+
+/// What the destination would rather not have. It is tried all the same: these limits are advice, or those of its own client.
+pub(super) fn advice(destination: &RepoRef, items: &[Item]) -> Vec<String> {
+    let (file, folder, files, but) = match destination.platform {
+        Platform::HuggingFace => (HUGGING_FACE_ADVISED, HUGGING_FACE_FOLDER, HUGGING_FACE_FILES, "which Hugging Face advises against"),
+        Platform::ModelScope => {
+            (MODELSCOPE_ADVISED, MODELSCOPE_DATASET_FOLDER, MODELSCOPE_FILES, "which ModelScope's own client does not take")
+        }
+    };
+    let large = items.iter().filter(|item| matches!(item.decision, Decision::Copy { .. }) && item.file.size > file);
+    let mut advice: Vec<_> =
+        large.map(|item| format!("{}: {} GB in one file, {but} (over {} GB)", item.file.path, item.file.size / GB, file / GB)).collect();
+    let full = folders(items).into_iter().filter(|(_, entries)| *entries > folder);
+    advice.extend(full.map(|(path, entries)| format!("folder {}: {entries} entries, {but} (over {folder})", shown(path))));
+    let count = wanted(items).count();
+    if count > files {
+        advice.push(format!("{count} files in one repository, {but} (over {files})"));
+    }
+    advice
+}
+
+const GB: u64 = 1_000_000_000;
+
+/// How many entries each folder will have.
+fn folders(items: &[Item]) -> BTreeMap<&str, usize> {
+    let mut folders: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+    for item in wanted(items) {
         let path = item.file.path.as_str();
         let mut end = path.len();
         while let Some(slash) = path[..end].rfind('/') {
@@ -40,11 +106,14 @@ pub(super) fn holds(destination: &RepoRef, items: &[Item]) -> Result<()> {
         }
         folders.entry("").or_default().insert(&path[..end]);
     }
-    let full = folders.iter().filter(|(_, children)| children.len() >= MODELSCOPE_FOLDER).map(|(folder, _)| *folder).min();
-    match full {
-        None => Ok(()),
-        Some(folder) => Err(Error::new(ErrorKind::Unsupported, "ModelScope could not list a folder of a model with 3,000 entries or more")
-            .with("folder", if folder.is_empty() { "/" } else { folder })
-            .hint_to("migrate it as a dataset, or take fewer files with --include")),
-    }
+    folders.into_iter().map(|(folder, children)| (folder, children.len())).collect()
+}
+
+fn wanted(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| !matches!(item.decision, Decision::LeftOut(_)))
+}
+
+fn shown(folder: &str) -> String {
+    // the folder of a path is a path
+    RepoPath::new(folder).map_or_else(|_| "/".to_owned(), |folder| folder.to_string())
 }

@@ -38,7 +38,14 @@ fn request() -> Request {
 
 fn plan(source: &Manifest, destination: Option<Manifest>) -> TransferPlan {
     let existing = destination.map(|manifest| Existing { manifest });
-    let inputs = Inputs { request: &request(), source, destination: existing.as_ref(), card: None, warnings: Vec::new() };
+    let inputs = Inputs {
+        request: &request(),
+        source,
+        destination: existing.as_ref(),
+        card: None,
+        warnings: Vec::new(),
+        unreadable: BTreeMap::new(),
+    };
     TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap()
 }
 
@@ -77,7 +84,14 @@ fn overwriting_needs_a_word_but_not_what_the_hub_itself_put_there() {
         let mut manifest = manifest.clone();
         manifest.files[0].hubs_own = hubs_own;
         let existing = Existing { manifest };
-        let inputs = Inputs { request: &request(), source: &source, destination: Some(&existing), card: None, warnings: Vec::new() };
+        let inputs = Inputs {
+            request: &request(),
+            source: &source,
+            destination: Some(&existing),
+            card: None,
+            warnings: Vec::new(),
+            unreadable: BTreeMap::new(),
+        };
         let plan = TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap();
         assert_eq!(plan.check(Consent::default()).is_ok(), hubs_own);
     }
@@ -99,7 +113,8 @@ fn a_folder_that_could_not_be_listed_is_refused_before_anything_moves() {
     let names: Vec<_> = (0..3000).map(|number| format!("many/{number}.txt")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
     let source = manifest(Platform::HuggingFace, Visibility::Public, &files);
-    let inputs = Inputs { request: &request(), source: &source, destination: None, card: None, warnings: Vec::new() };
+    let inputs =
+        Inputs { request: &request(), source: &source, destination: None, card: None, warnings: Vec::new(), unreadable: BTreeMap::new() };
     let error = TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

@@ -66,7 +66,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
-    /// Overwriting files that differ, leaving out what the destination refuses.
+    /// Overwriting files that differ, leaving out what cannot be copied.
     pub risks: bool,
     /// Putting what is not public into a repository that more people can read.
     pub loosened_visibility: bool,

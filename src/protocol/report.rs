@@ -143,6 +143,9 @@ pub struct FileCounts {
     pub skipped: u64,
     /// Not wanted, not possible, or the destination's own.
     pub left_out: u64,
+    /// Of those left out, what was asked for and could not be had or given.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 /// Bytes by what became of them.

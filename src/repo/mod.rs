@@ -11,5 +11,5 @@ pub use address::Address;
 pub use digest::{Digests, GIT_FILE_LIMIT, GitSha1, Hasher, Sha256};
 pub use id::{RepoId, RepoRef, RepoType};
 pub use manifest::{FileEntry, Manifest, Visibility};
-pub use path::{RepoPath, encode};
+pub use path::{RepoPath, encode, is_obeyed};
 pub use platform::Platform;

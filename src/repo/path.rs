@@ -1,6 +1,6 @@
 //! Paths of files inside a repository.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// What stays as it is in a URL path segment or query value (RFC 3986 "unreserved").
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The path of a file in a repository: relative, with `/` between segments, none of them empty, `.` or `..`, no control characters.
+/// The path of a file in a repository: relative, with `/` between segments, none of them empty, `.` or `..`.
 ///
-/// Ordered by bytes, as git and both hubs order their trees.
+/// Git lets a name hold anything else, line ends and terminal escapes included: shown, such characters are escaped. Ordered by bytes, as
+/// git and both hubs order their trees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoPath(String);
@@ -23,15 +24,13 @@ impl RepoPath {
     /// Fails with `Protocol` when it could name something outside the repository.
     pub fn new(text: impl Into<String>) -> Result<Self> {
         let text = text.into();
-        let clean = text.split('/').all(|segment| !matches!(segment, "" | "." | "..")) && !text.chars().any(char::is_control);
-        if !clean {
-            return Err(Error::new(ErrorKind::Protocol, "a path that leaves the repository or holds control characters")
-                .with("path", format!("{text:?}")));
+        if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(Error::new(ErrorKind::Protocol, "a path that leaves the repository").with("path", format!("{text:?}")));
         }
         Ok(Self(text))
     }
 
-    /// The path as text.
+    /// The path as it is, for a hub. People are shown the path itself, which escapes what a terminal would obey.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -39,6 +38,11 @@ impl RepoPath {
     /// The last segment.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// Whether it holds a character that is not text, such as a line end or the start of a terminal escape.
+    pub fn holds_control_characters(&self) -> bool {
+        self.0.chars().any(char::is_control)
     }
 
     /// Every segment percent-encoded, `/` kept.
@@ -55,6 +59,12 @@ impl RepoPath {
     pub fn is_git_attributes(&self) -> bool {
         self.0 == ".gitattributes"
     }
+}
+
+/// Whether a terminal or a reader's eye would obey a character instead of showing it: control characters, ends of lines, and marks that
+/// turn the direction of what follows.
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 /// Percent-encodes one path segment or query value, leaving nothing reserved.
@@ -78,7 +88,10 @@ impl From<RepoPath> for String {
 
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.chars().try_for_each(|character| match is_obeyed(character) {
+            true => write!(f, "{}", character.escape_default()),
+            false => f.write_char(character),
+        })
     }
 }
 
@@ -94,9 +107,16 @@ mod tests {
 
     #[test]
     fn a_path_stays_inside() {
-        for text in ["", "/a", "a//b", "./a", "a/../b", "a/", "a\nb"] {
+        for text in ["", "/a", "a//b", "./a", "a/../b", "a/"] {
             assert!(RepoPath::new(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_escaped() {
+        let path = RepoPath::new("ü 🤗/\u{1b}[2J\n\u{9b}\u{202e}x").unwrap();
+        assert_eq!(path.to_string(), "ü 🤗/\\u{1b}[2J\\n\\u{9b}\\u{202e}x");
+        assert!(path.holds_control_characters());
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn assert_report(report: &Value) {
         ("", "id state source destination files bytes verification changes changes_count warnings warnings_count seconds runner workers"),
         ("source", "platform repo type revision"),
         ("destination", "platform repo url revision created"),
-        ("files", "total copied reused skipped left_out"),
+        ("files", "total copied reused skipped left_out refused"),
         ("bytes", "total moved reused compared"),
         ("verification", "matched differing differing_count missing missing_count extra extra_count unproven unproven_count how"),
     ];

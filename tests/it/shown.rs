@@ -64,7 +64,9 @@ fn the_proof_of_every_file_is_kept_and_saves_reading_again() {
     }
     let again = world.run(&["migrate", "hf:alice/bert", "--json"]).exits(0).json();
     assert_eq!((&again["bytes"]["moved"], &again["bytes"]["compared"]), (&Value::from(0), &Value::from(0)));
+    // without proof and with another head, only reading tells
     world.forget_state();
+    world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("theirs.txt", "by somebody else").commit("theirs");
     let again = world.run(&["migrate", "hf:alice/bert", "--json"]).exits(0).json();
     assert_eq!((&again["bytes"]["moved"], &again["bytes"]["compared"]), (&Value::from(0), &Value::from(4)));
 }

@@ -77,7 +77,14 @@ fn plan(source: &Manifest, destination: Option<&Manifest>, globs: (&[String], &[
         exclude: globs.1.to_vec(),
     };
     let existing = destination.map(|manifest| Existing { manifest: manifest.clone() });
-    let inputs = Inputs { request: &request, source, destination: existing.as_ref(), card: None, warnings: Vec::new() };
+    let inputs = Inputs {
+        request: &request,
+        source,
+        destination: existing.as_ref(),
+        card: None,
+        warnings: Vec::new(),
+        unreadable: Default::default(),
+    };
     TransferPlan::new(&inputs, &Selection::new(globs.0, globs.1).unwrap()).map_err(|error| error.to_string())
 }
 

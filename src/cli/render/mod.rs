@@ -71,10 +71,10 @@ pub(super) const PASSES_HERE: &str = "the bytes pass through this machine (runne
 pub(super) fn start(plan: &TransferPlan) -> String {
     let request = &plan.request;
     let what = format!("{} → {} ({}): ", request.source, request.destination, request.destination.repo_type);
-    if plan.totals.copy == 0 {
-        return format!("{what}{} there already, nothing to copy", count(plan.totals.present, "file"));
-    }
     let create = if plan.create { format!(", creating it {}", word(plan.destination_visibility)) } else { String::new() };
+    if plan.totals.copy == 0 {
+        return format!("{what}{} there already, nothing to copy{create}", count(plan.totals.present, "file"));
+    }
     format!(
         "{what}{} to copy ({}), {} there already{create}",
         count(plan.totals.copy, "file"),
@@ -150,11 +150,12 @@ pub(super) fn report(report: &Report) -> String {
     if let Some(more) = rest(report.warnings.len(), report.warnings_count) {
         line_of(&mut text, &format!("warning: … and {more} more"));
     }
-    if report.state == State::Verified && report.id != "verify" {
-        line_of(
-            &mut text,
-            "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
-        );
+    if report.state == State::Verified && report.id != "verify" && report.files.total > 0 {
+        let advice = match report.files.refused {
+            0 => "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
+            _ => "keep the source: not all of it is at the destination",
+        };
+        line_of(&mut text, advice);
     }
     text.trim_end().to_owned()
 }

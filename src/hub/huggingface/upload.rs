@@ -1,12 +1,14 @@
 //! Writing to Hugging Face: create, preupload, LFS batch, completion, commit. Facts: `huggingface` §3.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::wire::judge;
 use super::{HuggingFace, api, prefixed};
@@ -31,30 +33,61 @@ struct PreuploadFile {
     should_ignore: bool,
 }
 
+/// What a batch answers. It may hold thousands of addresses, which are read where they stand.
 #[derive(Deserialize)]
-struct BatchAnswer {
-    objects: Vec<BatchObject>,
+struct BatchAnswer<'a> {
+    #[serde(borrow)]
+    objects: Vec<BatchObject<'a>>,
 }
 
 #[derive(Deserialize)]
-struct BatchObject {
+struct BatchObject<'a> {
     oid: String,
     size: u64,
-    actions: Option<Actions>,
+    #[serde(borrow)]
+    actions: Option<Actions<'a>>,
     error: Option<ObjectError>,
 }
 
 #[derive(Deserialize)]
-struct Actions {
-    upload: Option<Link>,
-    verify: Option<Link>,
+struct Actions<'a> {
+    #[serde(borrow)]
+    upload: Option<Link<'a>>,
+    #[serde(borrow)]
+    verify: Option<Link<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Link {
+struct Link<'a> {
     href: String,
-    #[serde(default)]
-    header: serde_json::Map<String, Value>,
+    #[serde(borrow, default)]
+    header: HashMap<String, Entry<'a>>,
+}
+
+/// A header, a part's address, or the size of a part, which is written as text or as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Number(u64),
+    Other(IgnoredAny),
+}
+
+impl Entry<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Other(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Text(text) => text.parse().ok(),
+            Self::Number(number) => Some(*number),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,7 +134,7 @@ impl HuggingFace {
         let url = self.url(&format!("{}/preupload/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
         let request = self.request(Method::POST, url)?.json(&json!({ "files": files }));
         let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<PreuploadAnswer>()).await?;
-        let modes: std::collections::HashMap<_, _> = answer.files.iter().map(|file| (file.path.as_str(), file)).collect();
+        let modes: HashMap<_, _> = answer.files.iter().map(|file| (file.path.as_str(), file)).collect();
         samples
             .iter()
             .map(|sample| {
@@ -128,8 +161,11 @@ impl HuggingFace {
         let url = self.url(&format!("/{}.git/info/lfs/objects/batch", prefixed(&info.repo)))?;
         let request = self.request(Method::POST, url)?.header(ACCEPT, HeaderValue::from_static(LFS_MEDIA));
         let request = request.payload(Payload::Bytes(body.to_string().into(), LFS_MEDIA));
-        let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<BatchAnswer>()).await?;
-        let mut known: std::collections::HashMap<_, _> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
+        let answer = self.http.call(request, Patience::PATIENT, |answer| Ok(judge(answer)?.body.clone())).await?;
+        let answer: BatchAnswer<'_> = serde_json::from_slice(&answer).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "the answer is not the JSON that the service documents").during("batch").because(error)
+        })?;
+        let mut known: HashMap<_, _> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
         blobs
             .iter()
             .map(|blob| match known.remove(&blob.sha256.to_string()) {
@@ -141,7 +177,7 @@ impl HuggingFace {
     }
 
     /// No actions: stored already.
-    fn ticket(&self, blob: Blob, object: BatchObject) -> Result<Option<Ticket>> {
+    fn ticket(&self, blob: Blob, object: BatchObject<'_>) -> Result<Option<Ticket>> {
         if let Some(error) = object.error {
             let kind = if error.code == Some(413) { ErrorKind::TooLarge } else { ErrorKind::InvalidInput };
             return Err(Error::new(kind, "the hub refuses a blob")
@@ -172,14 +208,14 @@ impl HuggingFace {
     }
 
     /// The part URLs are header entries named `1` to `N`; their own order says nothing.
-    fn multipart(&self, blob: Blob, part_size: &Value, link: &Link) -> Result<Upload> {
+    fn multipart(&self, blob: Blob, part_size: &Entry<'_>, link: &Link<'_>) -> Result<Upload> {
         let refuse = |message: &'static str| Error::new(ErrorKind::Protocol, message).during("batch").with("oid", blob.sha256);
-        let part_size = part_size.as_u64().or_else(|| part_size.as_str()?.parse().ok()).filter(|size| *size > 0);
+        let part_size = part_size.number().filter(|size| *size > 0);
         let part_size = part_size.ok_or_else(|| refuse("a part size that is no number"))?;
         let count = blob.size.div_ceil(part_size);
         // some write `1`, some `00001`: sorted as numbers
         let urls: BTreeMap<u64, &str> =
-            link.header.iter().filter_map(|(name, url)| Some((name.parse::<u64>().ok()?, url.as_str()?))).collect();
+            link.header.iter().filter_map(|(name, url)| Some((name.parse::<u64>().ok()?, url.text()?))).collect();
         if !urls.keys().copied().eq(1..=count) {
             return Err(refuse("not one URL for every part").with("expected", count).with("got", urls.len()));
         }
@@ -189,8 +225,7 @@ impl HuggingFace {
 
     pub(super) async fn complete_upload(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
         if let Upload::Multipart { complete, .. } = &ticket.upload {
-            let parts: Vec<_> = tags.iter().enumerate().map(|(index, tag)| json!({ "partNumber": index + 1, "etag": tag })).collect();
-            let body = json!({ "oid": ticket.blob.sha256, "parts": parts }).to_string();
+            let body = completion(ticket.blob, tags);
             // the URL is signed: the official client sends no token here either. The caller asks whether it happened before it tries again
             let request = Request::new(Method::POST, complete.clone())
                 .header(ACCEPT, HeaderValue::from_static(LFS_MEDIA))
@@ -226,6 +261,17 @@ impl HuggingFace {
     }
 }
 
+/// The list of parts. Up to 10,000 of them: written out one by one, since a tree of values would take ten times as much memory.
+fn completion(blob: Blob, tags: &[String]) -> String {
+    let mut body = format!("{{\"oid\":\"{}\",\"parts\":[", blob.sha256);
+    for (index, tag) in tags.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        body.push_str(&format!("{comma}{{\"partNumber\":{},\"etag\":{}}}", index + 1, json!(tag)));
+    }
+    body.push_str("]}");
+    body
+}
+
 /// One JSON object a line; contents are encoded while they are sent.
 fn ndjson(commit: &Commit) -> Vec<Piece> {
     let mut header = json!({ "summary": commit.title, "description": commit.trailers });
@@ -251,12 +297,12 @@ fn ndjson(commit: &Commit) -> Vec<Piece> {
 }
 
 /// The headers a link wants sent along. Part URLs and the part size stand there too and are not headers.
-fn headers(map: &serde_json::Map<String, Value>) -> HeaderMap {
+fn headers(map: &HashMap<String, Entry<'_>>) -> HeaderMap {
     map.iter()
         .filter(|(name, _)| *name != "chunk_size" && name.parse::<u64>().is_err())
         .filter_map(|(name, value)| {
             let name: HeaderName = name.parse().ok()?;
-            let mut value = HeaderValue::from_str(value.as_str()?).ok()?;
+            let mut value = HeaderValue::from_str(value.text()?).ok()?;
             value.set_sensitive(true);
             Some((name, value))
         })
@@ -272,9 +318,10 @@ mod tests {
         let hub = HuggingFace::new("http://127.0.0.1:9", None, Patience::ONCE).unwrap();
         let blob = Blob { sha256: crate::repo::Sha256::of(b""), size: 23 };
         let parts = |keys: &[&str]| {
-            let header = keys.iter().map(|key| ((*key).to_owned(), json!(format!("https://s/{}", key.trim_start_matches('0')))));
+            let address = |key: &str| Entry::Text(format!("https://s/{}", key.trim_start_matches('0')).into());
+            let header = keys.iter().map(|key| ((*key).to_owned(), address(key)));
             let link = Link { href: "https://h/complete".to_owned(), header: header.collect() };
-            hub.multipart(blob, &json!("2"), &link)
+            hub.multipart(blob, &Entry::Text("2".into()), &link)
         };
         for keys in [
             ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"],

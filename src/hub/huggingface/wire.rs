@@ -62,7 +62,7 @@ impl TreeEntry {
             "directory" => return Ok(None),
             other => {
                 return Err(odd("the listing holds something that is neither file nor folder")
-                    .with("path", &self.path)
+                    .with("path", format!("{:?}", self.path))
                     .with("kind", other));
             }
         }

@@ -215,7 +215,7 @@ fn a_commit_has_between_one_and_two_thousand_actions() {
 #[test]
 fn an_unclean_path_fails_the_whole_commit() {
     let desk = Desk::new();
-    for path in ["./a", "a//b", "/a", "a/../b", ".git/config"] {
+    for path in ["./a", "a//b", "/a", "a/../b", ".git/config", "a/.GIT/b"] {
         desk.breaks(rules::BAD_PATH, |desk| {
             let reply = desk.commit(&[inline("good", b"x"), inline(path, b"x")]);
             assert_refused(&reply, 400, 400, "invalid commit action");
@@ -254,6 +254,10 @@ fn a_large_file_is_not_inline_and_a_parsed_one_is_no_pointer() {
     desk.breaks(rules::METADATA_AS_LFS, |desk| {
         assert_eq!(desk.commit(&[pointer("deep/config.json", &config)]).status, 200);
     });
+    // too large for any commit, it has no other way
+    desk.ms.behaviour(|behaviour| behaviour.inline_limit = config.len() - 1);
+    assert_eq!(desk.commit(&[pointer("large/config.json", &config)]).status, 200);
+    desk.ms.strict().assert_clean();
 }
 
 #[test]

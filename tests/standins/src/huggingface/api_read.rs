@@ -18,7 +18,23 @@ use crate::server::{Gone, Query, Request, Response};
 const MOST_PATHS: usize = 1_000;
 /// With `expand=true`, pages are this short.
 const EXPANDED_PAGE: usize = 50;
-const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'?').add(b'<').add(b'>').add(b'`');
+const IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'?')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    // no URL holds these as they are (RFC 3986)
+    .add(b'\\')
+    .add(b'^')
+    .add(b'[')
+    .add(b']')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 impl State {
     /// The repository, if the caller may see it.

@@ -51,9 +51,23 @@ pub(super) fn initial(dataset: bool) -> String {
     MODEL.iter().chain(extra).map(|pattern| line(pattern)).collect()
 }
 
-/// The line that tracks one path or pattern.
-pub(super) fn line(pattern: &str) -> String {
-    format!("{} filter=lfs diff=lfs merge=lfs -text\n", pattern.replace(' ', "[[:space:]]"))
+/// The line that tracks a pattern.
+fn line(pattern: &str) -> String {
+    format!("{pattern} filter=lfs diff=lfs merge=lfs -text\n")
+}
+
+/// The line that tracks one path and no other, written as `git lfs track --filename` does.
+pub(super) fn line_of(path: &str) -> String {
+    let mut pattern = String::new();
+    for character in path.chars() {
+        match character {
+            ' ' => pattern.push_str("[[:space:]]"),
+            '*' | '?' | '[' | ']' | '\\' | '"' => pattern.extend(['\\', character]),
+            '#' | '!' if pattern.is_empty() => pattern.extend(['\\', character]),
+            _ => pattern.push(character),
+        }
+    }
+    line(&pattern)
 }
 
 /// Whether these attributes make a path an LFS file. The last line that matches decides.
@@ -122,9 +136,10 @@ mod tests {
 
     #[test]
     fn the_last_matching_line_decides() {
-        let attributes = format!("{}keep.bin -filter\n{}", line("*.bin"), line("with space.txt"));
+        let attributes = format!("{}keep.bin -filter\n{}{}", line("*.bin"), line_of("with space.txt"), line_of("#[a]*?.txt"));
         assert!(!tracks(&attributes, "keep.bin"));
         assert!(tracks(&attributes, "other.bin"));
-        assert!(tracks(&attributes, "with space.txt"));
+        assert!(tracks(&attributes, "with space.txt") && !tracks(&attributes, "withxspace.txt"));
+        assert!(tracks(&attributes, "#[a]*?.txt") && !tracks(&attributes, "#abc.txt"));
     }
 }

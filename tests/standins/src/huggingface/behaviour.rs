@@ -28,8 +28,12 @@ pub struct Behaviour {
     pub regular_limit: u64,
     /// Whether `resolve` of a small file redirects to `/api/resolve-cache` on the same origin.
     pub small_files_redirect: bool,
-    /// Whole-file `resolve` above this size is refused; ranges pass. Doubtful, so off (`u64::MAX`).
+    /// Whole-file `resolve` above this size is refused; ranges pass, if nothing else is said. Doubtful, so off (`u64::MAX`).
     pub refuses_plain_above: u64,
+    /// Whether ranges of such a file are refused as well. Doubtful.
+    pub refuses_ranges_too: bool,
+    /// Whether paths with a `.cache` folder are refused, as by the official client. Doubtful.
+    pub refuses_cache_folders: bool,
     /// Ignores `visibility` on create: what a proxy or an old server does. Creates a public repository.
     pub ignores_visibility: bool,
     /// API requests a user has in five minutes.
@@ -62,6 +66,8 @@ impl Default for Behaviour {
             regular_limit: 10 << 20,
             small_files_redirect: true,
             refuses_plain_above: u64::MAX,
+            refuses_ranges_too: false,
+            refuses_cache_folders: false,
             ignores_visibility: false,
             api_quota: 1_000,
             resolve_quota: 5_000,

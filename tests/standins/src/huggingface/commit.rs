@@ -156,7 +156,7 @@ impl Hub {
             return Err(answers::bad_request(&format!("Too many LFS files in a commit: {large}, at most {limit}")));
         }
         for operation in &draft.operations {
-            if let Err(problem) = check_path(operation.path()) {
+            if let Err(problem) = check_path(operation.path(), behaviour) {
                 self.rig.strict.broken(rules::BAD_PATH, operation.path());
                 return Err(answers::bad_request(&problem));
             }
@@ -336,7 +336,7 @@ fn track(files: &mut Files, large: &[&str]) {
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');
             }
-            text.push_str(&attributes::line(path));
+            text.push_str(&attributes::line_of(path));
         }
     }
     if text.len() != before {

@@ -72,7 +72,8 @@ impl Hub {
             self.rig.strict.broken(rules::BATCH_TOO_LONG, format!("{} objects", objects.len()));
             return Ok(answers::refuse(413, None, &format!("Too many objects, at most {MOST_OBJECTS}")));
         }
-        if body["hash_algo"].as_str().is_some_and(|name| name != "sha256") {
+        // `sha_256` is what `@huggingface/hub` 2.17.5 writes
+        if body["hash_algo"].as_str().is_some_and(|name| !matches!(name, "sha256" | "sha_256")) {
             return Ok(answers::refuse(409, None, "Unsupported hash algorithm"));
         }
         let takes_parts = body["transfers"].as_array().is_some_and(|list| list.iter().any(|name| name == "multipart"));

@@ -43,7 +43,7 @@ impl Hub {
                 Ok(wanted) => wanted,
                 Err(message) => return Ok(answers::bad_request(&message)),
             };
-            if let Err(problem) = check_path(wanted.path) {
+            if let Err(problem) = check_path(wanted.path, &behaviour) {
                 self.rig.strict.broken(rules::BAD_PATH, wanted.path);
                 return Ok(answers::bad_request(&problem));
             }
@@ -96,13 +96,16 @@ fn is_binary(sample: &[u8]) -> bool {
 }
 
 /// The paths no commit may hold.
-pub(super) fn check_path(path: &str) -> Result<(), String> {
+pub(super) fn check_path(path: &str, behaviour: &Behaviour) -> Result<(), String> {
     let segments = || path.split('/');
     if path.is_empty() || path.starts_with('/') || segments().any(|part| part.is_empty() || part == "." || part == "..") {
         return Err(format!("Invalid path: \"{path}\""));
     }
     if segments().any(|part| part.eq_ignore_ascii_case(".git")) {
         return Err(format!("Invalid path: \"{path}\" is inside a .git folder"));
+    }
+    if behaviour.refuses_cache_folders && segments().any(|part| part == ".cache") {
+        return Err(format!("Invalid path: \"{path}\" is inside a .cache folder"));
     }
     Ok(())
 }

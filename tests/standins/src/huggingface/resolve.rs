@@ -90,7 +90,8 @@ impl Hub {
     /// A large file: everything worth knowing is on the redirect itself.
     fn to_cdn(&self, state: &mut State, request: &Request, key: &RepoKey, found: &Found, behaviour: &Behaviour) -> Response {
         let (oid, size) = (found.entry.etag(), found.entry.size());
-        if size > behaviour.refuses_plain_above && request.method == "GET" && request.header("range").is_none() {
+        let by_range = request.header("range").is_some() && !behaviour.refuses_ranges_too;
+        if size > behaviour.refuses_plain_above && request.method == "GET" && !by_range {
             let message = "The file is too large to be downloaded using the regular download method.";
             return answers::forbidden(message);
         }

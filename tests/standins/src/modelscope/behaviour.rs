@@ -34,6 +34,8 @@ pub struct Behaviour {
     pub inline_chunked: bool,
     /// How long an `auth_key` of the CDN holds. §2.4: 20 to 30 minutes.
     pub auth_key_lifetime: Duration,
+    /// Whether the CDN names the sha256 in `X-Linked-ETag`. §2.4
+    pub cdn_names_sha256: bool,
     /// Whose uploads spare others theirs. §3.3: global, §9.11 `[?]`
     pub dedup: Dedup,
     /// Objects whose batch entry carries an `error`: oid → code and message.
@@ -75,6 +77,7 @@ impl Default for Behaviour {
             missing_file: MissingFile::NotFound,
             inline_chunked: false,
             auth_key_lifetime: Duration::from_secs(25 * 60),
+            cdn_names_sha256: true,
             dedup: Dedup::Global,
             refused_objects: HashMap::new(),
             upload_offset: 0,

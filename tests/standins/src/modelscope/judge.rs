@@ -68,7 +68,13 @@ impl Verdict {
         let existing = tree.get(path.as_str());
         let change = match &action.body {
             Body::Nothing => Change::Delete { path: path.clone() },
-            Body::Lfs { sha256, size } => self.by_reference(path, sha256, *size, has_object)?,
+            Body::Lfs { sha256, size } => {
+                // what no commit takes inline has no other way
+                if is_metadata(path) && *size <= behaviour.inline_limit {
+                    self.broken.push((rules::METADATA_AS_LFS, path.clone()));
+                }
+                self.by_reference(path, sha256, *size, has_object)?
+            }
             Body::Inline(content) => {
                 if content.len() > behaviour.inline_limit {
                     self.broken.push((rules::LARGE_INLINE, format!("{path}: {} bytes", content.len())));
@@ -87,9 +93,6 @@ impl Verdict {
     }
 
     fn by_reference(&mut self, path: &str, sha256: &str, size: u64, has_object: impl Fn(&str, u64) -> bool) -> Result<Change, Refusal> {
-        if is_metadata(path) {
-            self.broken.push((rules::METADATA_AS_LFS, path.to_owned()));
-        }
         if !has_object(sha256, size) {
             self.broken.push((rules::UNKNOWN_BLOB, path.to_owned()));
             return Err(invalid("the lfs object does not exist"));
@@ -113,9 +116,9 @@ fn may(verb: Verb, exists: bool, same: bool, on_existing: CreateOnExisting) -> R
     }
 }
 
-/// A leading `./` fails every commit (§3.4); git itself takes no empty, `.` or `..` segments and no `.git`.
+/// A leading `./` fails every commit (§3.4); git itself takes no empty, `.` or `..` segments and no `.git`, in whatever case.
 fn is_clean(path: &str) -> bool {
-    !path.is_empty() && path.split('/').all(|segment| !matches!(segment, "" | "." | ".." | ".git"))
+    !path.is_empty() && path.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !segment.eq_ignore_ascii_case(".git"))
 }
 
 fn is_same(node: &Node, change: &Change) -> bool {

@@ -157,3 +157,30 @@ fn a_huge_generated_file_can_be_listed_and_read_in_part() {
     let part = with_range(&location, &format!("bytes={at}-{}", at + 9));
     assert_eq!(part.body, huge.range(at..at + 10).flatten().collect::<Vec<u8>>());
 }
+
+#[test]
+fn a_file_too_large_for_plain_http_is_refused_whole_and_may_be_given_in_ranges() {
+    let world = World::start();
+    let size = 80_000_000_000;
+    world.bert().lfs_file(WEIGHTS, Content::claimed(1, size));
+    let path = format!("{}/alice/bert/resolve/{}/{WEIGHTS}", world.url, world.bert().head());
+    assert_eq!(with_range(&path, "bytes=0-0").status, 302, "off by default");
+    world.hf.behaviour(|behaviour| behaviour.refuses_plain_above = size - 1);
+    let refused = Probe::get(path.clone()).header("Accept-Encoding", "identity").send();
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("too large"), "{}", refused.text());
+    let location = with_range(&path, "bytes=0-0").header("location").unwrap().to_owned();
+    assert_eq!(with_range(&location, "bytes=79999999999-79999999999").status, 206);
+    world.hf.behaviour(|behaviour| behaviour.refuses_ranges_too = true);
+    assert_eq!(with_range(&path, "bytes=0-0").status, 403);
+}
+
+#[test]
+fn a_location_of_an_odd_name_is_a_url() {
+    let world = World::start();
+    world.bert().file("[v1] {a}|^\\.txt", "text");
+    let path = format!("/alice/bert/resolve/{}/%5Bv1%5D%20%7Ba%7D%7C%5E%5C.txt", world.bert().head());
+    let location = world.get(&path).header("location").unwrap().to_owned();
+    assert!(!location.contains(['[', ']', '{', '}', '|', '^', '\\', ' ']), "{location}");
+    assert_eq!(world.get(&location).text(), "text");
+}

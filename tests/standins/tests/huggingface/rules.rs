@@ -227,6 +227,17 @@ fn bad_paths_are_refused_and_counted() {
 }
 
 #[test]
+fn cache_folders_are_refused_where_the_hub_is_as_strict_as_its_client() {
+    let world = World::start();
+    let head = world.bert().head();
+    assert_eq!(world.commit("alice/bert", Some(&head), &[file("a/.cache/b", "x")]).status, 200);
+    world.hf.strict().assert_clean();
+    world.hf.behaviour(|behaviour| behaviour.refuses_cache_folders = true);
+    assert_eq!(world.commit("alice/bert", Some(&world.bert().head()), &[file(".cache/b", "x")]).status, 400);
+    world.assert_broken(rules::BAD_PATH);
+}
+
+#[test]
 fn too_long_lists_are_refused_and_counted() {
     let world = World::start();
     world.bert();

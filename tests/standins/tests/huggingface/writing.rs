@@ -208,3 +208,15 @@ fn a_branch_that_moves_between_check_and_apply_is_a_conflict() {
     assert_eq!(world.commit("alice/bert", Some(&head), &[file("ours", "ours")]).status, 412);
     assert!(!repo.files().contains_key("ours"));
 }
+
+#[test]
+fn a_batch_names_sha256_in_either_spelling_and_no_other_algorithm() {
+    let world = World::start();
+    world.bert();
+    let status = |algorithm: &str| {
+        let oid = Content::from("x").sha256().to_owned();
+        let body = json!({ "operation": "upload", "transfers": ["basic"], "hash_algo": algorithm, "objects": [{ "oid": oid, "size": 1 }] });
+        world.post("/alice/bert.git/info/lfs/objects/batch", &body).status
+    };
+    assert_eq!(["sha256", "sha_256", "sha512"].map(status), [200, 200, 409]);
+}

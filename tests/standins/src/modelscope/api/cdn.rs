@@ -21,7 +21,7 @@ pub(in crate::modelscope) fn object(hub: &Hub, request: &Request, sha256: &str) 
     match hub.keys.open(key, sha256, request.url_expired) {
         Verdict::Good(opened) => {
             expect_identity(hub, request);
-            serve(request, opened)
+            serve(request, opened, hub.behaviour().cdn_names_sha256)
         }
         Verdict::Expired { told } => {
             if told {
@@ -33,7 +33,7 @@ pub(in crate::modelscope) fn object(hub: &Hub, request: &Request, sha256: &str) 
     }
 }
 
-fn serve(request: &Request, opened: Opened) -> Response {
+fn serve(request: &Request, opened: Opened, names_sha256: bool) -> Response {
     let Opened { sha256, content } = opened;
     let len = content.len();
     let unchanged = request.header("if-range").is_none_or(|tag| tag == etag(&sha256));
@@ -46,11 +46,9 @@ fn serve(request: &Request, opened: Opened) -> Response {
         }
         Wanted::Unsatisfiable => Response::empty(416).header("content-range", format!("bytes */{len}")),
     };
-    response
-        .header("accept-ranges", "bytes")
-        .header("content-type", "application/octet-stream")
-        .header("etag", etag(&sha256))
-        .header("x-linked-etag", &sha256)
+    let response =
+        response.header("accept-ranges", "bytes").header("content-type", "application/octet-stream").header("etag", etag(&sha256));
+    if names_sha256 { response.header("x-linked-etag", &sha256) } else { response }
 }
 
 /// Object storage tags what was written at once with an MD5; any tag that stays the same will do.
