@@ -1,5 +1,6 @@
 //! The one process that decides: survey → plan → carry → commit → verify → report.
 
+mod advice;
 mod events;
 mod prove;
 mod publish;
@@ -62,8 +63,9 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
     };
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(error) = &outcome {
-        tally.failed(error);
+    if let Err(error) = outcome {
+        let (committed, moved) = (tally.has_commits(), conductor.as_ref().map_or(0, |conductor| conductor.meter.moved()));
+        tally.failed(&advice::advised(error, committed, moved));
     }
     if let Ok(conductor) = &conductor {
         tally.moved(conductor.meter.moved());
@@ -168,9 +170,11 @@ impl Conductor<'_> {
         for item in plan.items.iter().filter(|item| item.decision == Decision::AlreadyThere) {
             self.meter.file_done(item.file.size);
         }
-        let (expected, committed) = self.transfer(&survey, &plan).await?;
+        let transferred = self.transfer(&survey, &plan).await;
+        let (expected, committed) = transferred.map_err(|error| advice::with_file(error, &plan))?;
         self.events.send(What::Verifying {});
-        let mut proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        let proved = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
+        let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(&error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for file in &proof.proven {
             self.events.send(What::Proven(file.clone()));
@@ -192,13 +196,18 @@ impl Conductor<'_> {
             self.tally().created();
             self.events.send(What::Created { visibility: info.visibility });
         }
+        let (wanted, found) = (crate::plan::word(plan.destination_visibility), crate::plan::word(info.visibility));
+        let maker = if made { "the hub" } else { "somebody else" };
         if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                format!("asked for a private repository, the hub made it {}", crate::plan::word(info.visibility)),
-            )
-            .with("repo", repo)
-            .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
+            return Err(Error::new(ErrorKind::Forbidden, format!("asked for a private repository, {maker} made it {found}"))
+                .with("repo", repo)
+                .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
+        }
+        if !made && plan.totals.copy > 0 {
+            return Err(Error::new(ErrorKind::Conflict, "the destination exists by now, and the plan was to create it").with("repo", repo));
+        }
+        if wanted != found {
+            self.events.warn(format!("asked for a {wanted} repository, {maker} made it {found}: change it on its page if you like"));
         }
         Ok((info, made))
     }

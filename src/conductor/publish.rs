@@ -188,6 +188,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     }
                     (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
                 }
+                // a blob may have been collected since it was asked for
+                ErrorKind::InvalidInput if unclear < COMMIT_TRIES && self.fill_gaps(batch).await? => {
+                    unclear += 1;
+                    Some(Duration::ZERO)
+                }
                 _ => None,
             };
             let Some(wait) = wait else { return Err(error) };
@@ -237,7 +242,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     async fn check_shore(&self) -> Result<bool> {
         let mut lag = LAG.iter();
         loop {
-            let now = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("before commit"))?;
+            let now = self.destination.info(&self.info.repo, None).await;
+            let now = now.map_err(|error| crate::hub::gone(error).during("before commit"))?;
+            if now.repo.id != self.info.repo.id {
+                return Err(Error::new(ErrorKind::Conflict, "the repository has another name by now").with("repo", &now.repo));
+            }
             let loosened = self.terms.source_visibility.is_loosened_by(now.visibility);
             if loosened && now.visibility != self.info.visibility && !self.terms.consent.loosened_visibility {
                 let (now, source) = (word(now.visibility), word(self.terms.source_visibility));
@@ -260,7 +269,8 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     }
 
     /// Asks for every blob once more, because a hub may collect what is not committed, and carries again what is missing.
-    async fn fill_gaps(&self, batch: &[(Action, FileEntry)]) -> Result<()> {
+    /// Says whether there was anything to carry.
+    async fn fill_gaps(&self, batch: &[(Action, FileEntry)]) -> Result<bool> {
         let mut seen = std::collections::HashSet::new();
         let blobs: Vec<_> = batch
             .iter()
@@ -268,11 +278,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             .map(|(_, file)| file.clone())
             .collect();
         let missing = self.worker.missing(&blobs).await?;
-        if !missing.is_empty() {
-            self.voice.events.warn(format!("{} blobs were gone before the commit and are carried again", missing.len()));
-            self.worker.carry_all(missing, |_| {}).await?;
-        }
-        Ok(())
+        let Some(first) = missing.first() else { return Ok(false) };
+        let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+        self.voice.events.warn(format!("gone from the destination's storage before the commit, carried again: {}{more}", first.path));
+        self.worker.carry_all(missing, |_| {}).await?;
+        Ok(true)
     }
 
     /// The head, if everything in the batch lies there.

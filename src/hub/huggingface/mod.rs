@@ -195,7 +195,7 @@ impl Destination for HuggingFace {
                 ErrorKind::InvalidInput => (ErrorKind::Unavailable, Retry::Later(None)),
                 _ => (kind, retry),
             };
-            return Err(Error::new(kind, "the storage refused")
+            return Err(Error::new(kind, "Hugging Face's storage refused")
                 .with("status", answer.status.as_u16())
                 .retry(retry)
                 .with("url", &request.url));
