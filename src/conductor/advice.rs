@@ -3,9 +3,22 @@
 use crate::error::{Error, ErrorKind};
 use crate::plan::TransferPlan;
 
-/// Adds a hint where the error has none: what is at the destination, and the next step. `committed` says whether commits were made,
-/// `moved` how many bytes were sent.
+/// Adds to the hint, or makes one where the error has none: what is at the destination, and the next step. `committed` says whether
+/// commits were made, `moved` how many bytes were sent.
 pub(super) fn advised(error: Error, committed: bool, moved: u64) -> Error {
+    if let Some(own) = error.hint().map(str::to_owned) {
+        let mut hint = own;
+        if committed {
+            hint.push_str("; part of the files is visible at the destination already");
+        }
+        if moved > 0 && !hint.contains("sent") {
+            if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Forbidden) && !hint.contains("again") {
+                hint.push_str("; then run the same command again");
+            }
+            hint.push_str("; what was sent need not be sent again");
+        }
+        return error.hint_instead(hint);
+    }
     let there = if committed { "part of the files is visible at the destination already" } else { "nothing was committed" };
     let when = match (error.kind(), error.fact("asks to wait")) {
         (ErrorKind::Unavailable, _) | (ErrorKind::RateLimited, None) => "run the same command again later".to_owned(),

@@ -129,7 +129,8 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     self.commits.push(commit);
                 }
                 Outcome::TooBig(error) if batch.len() == 1 => return Err(error),
-                Outcome::TooBig(_) => {
+                Outcome::TooBig(error) => {
+                    self.voice.events.warn(format!("{} files are too many for one commit, it is halved: {error}", batch.len()));
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
                     queue.push(second);
@@ -154,6 +155,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
         let (mut unclear, mut policy) = (0, 0);
         let mut throttled = Backoff::new(Patience::PATIENT);
+        let mut told = None;
         loop {
             let loosened = self.check_shore().await?;
             self.fill_gaps(batch).await?;
@@ -188,6 +190,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     }
                     (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
                 }
+                // another operation of the account: it passes
+                ErrorKind::Conflict => match error.retryable() {
+                    Retry::Later(asked) => throttled.next(asked),
+                    Retry::Never => None,
+                },
                 // a blob may have been collected since it was asked for
                 ErrorKind::InvalidInput if unclear < COMMIT_TRIES && self.fill_gaps(batch).await? => {
                     unclear += 1;
@@ -196,7 +203,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                 _ => None,
             };
             let Some(wait) = wait else { return Err(error) };
-            self.voice.events.warn(format!("committing again: {error}"));
+            // the same again and again is said once
+            let answer = (error.fact("status").map(str::to_owned), error.fact("says").map(str::to_owned));
+            if told.replace(answer.clone()) != Some(answer) {
+                self.voice.events.warn(format!("committing again: {error}"));
+            }
             tokio::time::sleep(wait).await;
         }
     }

@@ -65,13 +65,19 @@ pub(super) fn decide(
     if let Some(reason) = rules::refuses(destination, &file) {
         return left_out(file, LeftOut::Refused(reason));
     }
+    let there = existing.and_then(|existing| existing.file(&file.path));
+    // what is there already has nothing in its way
+    if let (Some(existing), None) = (existing, there)
+        && let Some(reason) = rules::in_the_way(&file, existing)
+    {
+        return left_out(file, LeftOut::Refused(reason));
+    }
     let card = card.filter(|_| file.path.as_str() == "README.md");
     let rewritten = card.is_some_and(|card| card.rewrite.bytes.is_some());
     if let Some(card) = card {
         file.size = card.wanted().len() as u64;
         file.digests = Digests::of(card.wanted());
     }
-    let there = existing.and_then(|existing| existing.file(&file.path));
     let decision = match there {
         None => Decision::Copy { replaces: false },
         Some(there) if there.size == file.size && there.digests.same(&file.digests) == Some(true) => Decision::AlreadyThere,

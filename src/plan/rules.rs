@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Decision, Item};
 use crate::error::{Error, ErrorKind, Result};
-use crate::repo::{FileEntry, Platform, RepoRef, RepoType};
+use crate::repo::{FileEntry, Manifest, Platform, RepoRef, RepoType};
 
 /// One file on Hugging Face (facts, huggingface §3 "Sizes").
 const HUGGING_FACE_FILE: u64 = 500_000_000_000;
@@ -23,6 +23,17 @@ pub(super) fn refuses(destination: Platform, file: &FileEntry) -> Option<String>
         Platform::HuggingFace if file.size > HUGGING_FACE_FILE => Some("Hugging Face takes no file over 500 GB".to_owned()),
         _ => None,
     }
+}
+
+/// Says what lies in the way of this path at the destination, which cannot be a file and a folder at once.
+pub(super) fn in_the_way(file: &FileEntry, existing: &Manifest) -> Option<String> {
+    let path = file.path.as_str();
+    let mut folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+    if let Some(folder) = folders.find(|folder| existing.files.iter().any(|there| there.path.as_str() == *folder)) {
+        return Some(format!("the destination has a file `{folder}` where a folder is needed"));
+    }
+    let below = |there: &FileEntry| there.path.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    existing.files.iter().any(below).then(|| "the destination has a folder of this name".to_owned())
 }
 
 /// Refuses a result that the destination could not list, because it could not be proven.

@@ -181,7 +181,11 @@ impl ModelScope {
             }
             outcome => outcome,
         }
-        .map_err(|error| crate::hub::gone(error).during("commit").with("repo", &info.repo))
+        .map_err(|error| match error.kind() {
+            ErrorKind::Conflict => error.reword("ModelScope says that a path of the commit exists already"),
+            _ => crate::hub::gone(error),
+        })
+        .map_err(|error| error.during("commit").with("repo", &info.repo))
     }
 
     async fn send_commit(&self, info: &RepoInfo, commit: &Commit, replace_with: &str) -> Result<String> {

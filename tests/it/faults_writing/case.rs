@@ -212,6 +212,20 @@ impl Case {
         }
     }
 
+    /// The same with another token of the destination.
+    #[track_caller]
+    pub(super) fn then_arrives_as(&self, token: &str) {
+        self.trip.destination_faults().clear();
+        let name = if self.way == Way::HfToMs { "MODELSCOPE_API_TOKEN" } else { "HF_TOKEN" };
+        let mut command = self.trip.world.command(&[&["migrate"], &self.trip.address()[..]].concat());
+        let outcome = self.trip.world.finish(command.env(name, token).spawn().unwrap());
+        assert_eq!(outcome.code, 0, "{}", outcome.shown(&self.trip.world));
+        self.trip.assert_identical();
+        assert_eq!(self.trip.copy().ours().len(), 1, "one commit");
+        let twice = self.trip.destination_journal().sent_twice();
+        assert!(twice.is_empty(), "sent twice: {twice:?}");
+    }
+
     /// What the destination holds of the source's contents, and how often each was sent.
     fn landed(&self) -> BTreeMap<String, u64> {
         if !self.exists() {
@@ -233,7 +247,7 @@ impl Case {
     }
 
     /// Keeps what a person saw, and the error a program gets.
-    fn snapshot(&self, outcome: &Outcome) {
+    pub(super) fn snapshot(&self, outcome: &Outcome) {
         let world = &self.trip.world;
         let list = world.run(&["status", "--json"]).exits(0).json();
         let mut seen = outcome.shown(world);

@@ -2,7 +2,11 @@
 
 mod batch;
 mod case;
+mod commit;
 mod create;
 mod parts;
 mod preupload;
+mod proof;
 mod put;
+mod shore;
+mod tokens;

@@ -158,7 +158,7 @@ on_modelscope! {
 
     fn a_put_that_is_answered_with_nothing_at_all_is_believed_and_then_looked_after(case) {
         // plain storages answer so; this one had taken nothing, which the last question before the commit finds out
-        case.fault(at_large(case, Fault::status(200).body("")));
+        case.fault(at_small(case, Fault::status(200).body("")));
         case.survives();
     }
 }
