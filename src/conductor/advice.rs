@@ -7,17 +7,16 @@ use crate::plan::TransferPlan;
 /// commits were made, `moved` how many bytes were sent.
 pub(super) fn advised(error: Error, committed: bool, moved: u64) -> Error {
     if let Some(own) = error.hint().map(str::to_owned) {
-        let mut hint = own;
-        if committed {
-            hint.push_str("; part of the files is visible at the destination already");
-        }
-        if moved > 0 && !hint.contains("sent") {
-            if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Forbidden) && !hint.contains("again") {
-                hint.push_str("; then run the same command again");
+        let visible = if committed { "; part of the files is visible at the destination already" } else { "" };
+        let kept = match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::Forbidden if moved > 0 && !own.contains("again") => {
+                "; then run the same command again; what was sent need not be sent again"
             }
-            hint.push_str("; what was sent need not be sent again");
-        }
-        return error.hint_instead(hint);
+            ErrorKind::NeedsConfirmation if moved > 0 => "; what was sent need not be sent again",
+            ErrorKind::Unproven => return error,
+            _ => "",
+        };
+        return error.hint_instead(format!("{own}{visible}{kept}"));
     }
     let there = if committed { "part of the files is visible at the destination already" } else { "nothing was committed" };
     let when = match (error.kind(), error.fact("asks to wait")) {
@@ -47,7 +46,8 @@ pub(super) fn with_file(error: Error, plan: &TransferPlan) -> Error {
 }
 
 /// What was committed could not be read back: it is there, and not proven.
-pub(super) fn unproven(error: &Error) -> Error {
+pub(super) fn unproven(error: Error) -> Error {
+    let error = crate::hub::gone(error);
     let next = "do not delete the source; once the destination can be read, run the same command again: it proves what is there";
     let hint = error.hint().map_or_else(|| next.to_owned(), |hint| format!("{hint}; {next}"));
     Error::new(ErrorKind::Unproven, format!("everything was committed, but it could not be read back: {error}")).hint_to(hint)

@@ -174,7 +174,7 @@ impl Conductor<'_> {
         let (expected, committed) = transferred.map_err(|error| advice::with_file(error, &plan))?;
         self.events.send(What::Verifying {});
         let proved = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
-        let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(&error) } else { error })?;
+        let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for file in &proof.proven {
             self.events.send(What::Proven(file.clone()));

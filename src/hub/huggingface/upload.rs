@@ -210,12 +210,13 @@ impl HuggingFace {
         match &ticket.verify {
             Some(request) => {
                 let verified = self.http.call(request.clone(), Patience::PATIENT, |answer| judge(answer).map(|_| ())).await;
-                verified.map_err(|error| match error.kind() {
-                    // it is not there after all: the batch says so too, or knows better
-                    ErrorKind::NotFound => error.reword("Hugging Face does not find what was sent").retry(Retry::Later(None)),
-                    _ => error,
-                })
-                .map_err(|error| error.during("verify upload"))
+                verified
+                    .map_err(|error| match error.kind() {
+                        // it is not there after all: the batch says so too, or knows better
+                        ErrorKind::NotFound => error.reword("Hugging Face does not find what was sent").retry(Retry::Later(None)),
+                        _ => error,
+                    })
+                    .map_err(|error| error.during("verify upload"))
             }
             None => Ok(()),
         }

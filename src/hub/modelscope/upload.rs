@@ -139,9 +139,9 @@ impl ModelScope {
             .collect::<Result<Vec<_>>>()
             .map_err(named)?;
         match wanted.into_keys().next() {
-            Some(oid) => Err(named(
-                Error::new(ErrorKind::Protocol, "ModelScope asks for a blob that was not offered").with("blob", quoted(&oid)),
-            )),
+            Some(oid) => {
+                Err(named(Error::new(ErrorKind::Protocol, "ModelScope asks for a blob that was not offered").with("blob", quoted(&oid))))
+            }
             None => Ok(tickets),
         }
     }

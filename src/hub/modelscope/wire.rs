@@ -190,7 +190,8 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token")
             .hint_to("set MODELSCOPE_API_TOKEN to a token of this site; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
-        Error::new(ErrorKind::Unauthorized, "ModelScope wants a token here").hint_to("set MODELSCOPE_API_TOKEN")
+        Error::new(ErrorKind::Unauthorized, "ModelScope does not know who is asking")
+            .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_API_TOKEN")
     } else if status == 429 || envelope.code == "RateLimitExceed" || says(&["frequency limit exceeded", "e1021"]) {
         Error::new(ErrorKind::RateLimited, "ModelScope asks to slow down").retry(Retry::Later(wait))
     } else if says(&["exceeds actions limit"]) {
@@ -203,9 +204,8 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     } else if is_taken(&envelope.code, &text, status) {
         Error::new(ErrorKind::Conflict, "the name is taken")
     } else if envelope.code == "QuotaLimitExceed" {
-        Error::new(ErrorKind::Forbidden, "the account's quota is used up").hint_to(
-            "free space or get more on ModelScope, then run the same command again; what was sent need not be sent again",
-        )
+        Error::new(ErrorKind::Forbidden, "the account's quota is used up")
+            .hint_to("free space or get more on ModelScope, then run the same command again; what was sent need not be sent again")
     } else if status == 403 {
         Error::new(ErrorKind::Forbidden, "the token may not do this").hint_to("use a token with write permission for this namespace")
     } else if status == 404 || envelope.code == "404" {

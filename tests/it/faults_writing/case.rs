@@ -85,11 +85,6 @@ impl Case {
         Self::with(&format!("{}_of_a_dataset", self.name), self.way, Trip::of_dataset(self.way))
     }
 
-    /// The same trip once more, from the beginning, for a fault of another shape.
-    pub(super) fn again_with(&self, shape: &str) -> Self {
-        Self::with(&format!("{}__{shape}", self.name), self.way, Trip::new(self.way))
-    }
-
     fn with(name: &str, way: Way, trip: Trip) -> Self {
         let source = trip.source();
         source.file(LARGE, generated(71, 12 * MIB + 7)).file(SMALL, bytes(72, 300 * KIB));
@@ -107,11 +102,6 @@ impl Case {
     /// The route that creates a repository.
     pub(super) fn create(&self) -> &'static str {
         if self.way == Way::HfToMs { "create" } else { "repo.create" }
-    }
-
-    /// The route that says what a repository is.
-    pub(super) fn info(&self) -> &'static str {
-        if self.way == Way::HfToMs { "info" } else { "revision" }
     }
 
     /// The route that lists the destination.

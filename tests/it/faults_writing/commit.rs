@@ -17,7 +17,11 @@ fn all_at_once(case: &Case) -> impl FnOnce() + Send + 'static {
     move || {
         for (path, file) in source.files().into_iter().filter(|(path, _)| path != ".gitattributes") {
             let content = source.content(&path).unwrap();
-            if file.size > 100 * KIB { copy.lfs_file(&path, content) } else { copy.file(&path, content) };
+            if file.size > 100 * KIB {
+                copy.lfs_file(&path, content)
+            } else {
+                copy.file(&path, content)
+            };
         }
         copy.commit();
     }

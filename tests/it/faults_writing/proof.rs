@@ -2,7 +2,7 @@
 
 use standins::faults::Rule;
 
-use super::case::{LARGE, Case, down, either_way, on_modelscope};
+use super::case::{Case, LARGE, down, either_way, on_modelscope};
 use crate::trip::Way;
 use crate::world::{MIB, generated};
 
@@ -39,7 +39,8 @@ either_way! {
     }
 
     fn an_info_that_fails_for_a_moment_after_the_commit_is_asked_for_again(case) {
-        case.fault(Rule::route(case.info(), down(502)).skip(3).times(2));
+        let route = if case.way == Way::HfToMs { "info" } else { "repo.info" };
+        case.fault(Rule::route(route, down(502)).skip(3).times(2));
         case.survives();
     }
 

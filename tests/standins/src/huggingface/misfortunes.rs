@@ -21,8 +21,7 @@ pub fn other_limit(retry_after: Option<u64>) -> Fault {
 
 /// 429 of the commits of an hour. Its `RateLimit` header is that of the API, which is not used up.
 pub fn commits_per_hour() -> Fault {
-    let words =
-        "You have exceeded the rate limit for repository commits (128 per hour). You can retry this action in about 1 hour.";
+    let words = "You have exceeded the rate limit for repository commits (128 per hour). You can retry this action in about 1 hour.";
     worded(429, words).header("ratelimit", "\"api\";r=840;t=200").header("retry-after", "3600")
 }
 

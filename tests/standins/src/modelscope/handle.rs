@@ -181,6 +181,7 @@ impl RepoHandle {
         repo.objects = kept;
         let count = gone.iter().filter(|oid| self.hub.store.remove(oid)).count();
         // to send them again is no repetition
+        state.collected.extend(gone.iter().cloned());
         state.unheard.extend(gone);
         count
     }

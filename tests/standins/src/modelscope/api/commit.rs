@@ -44,11 +44,11 @@ pub(super) async fn commit(hub: &Hub, request: &mut Request, address: &Address, 
     Ok(legacy(json!({ "oid": id })))
 }
 
-/// Whether the blob of this path was collected after its sender had asked for it: that is not the sender's fault.
+/// Whether the blob of this path was collected after its sender had asked for it: that is not the sender's fault, once.
 fn was_collected(hub: &Hub, actions: &[Action], path: &str) -> bool {
-    let state = hub.state();
+    let mut state = hub.state();
     actions.iter().filter(|action| action.path == path).any(|action| match &action.body {
-        Body::Lfs { sha256, .. } => state.unheard.contains(sha256),
+        Body::Lfs { sha256, .. } => state.collected.remove(sha256),
         _ => false,
     })
 }
