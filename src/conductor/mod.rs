@@ -19,7 +19,7 @@ pub use prove::{Expected, Proof, prove};
 pub use survey::{Purpose, Survey};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Patience;
+use crate::http::{Notice, Patience};
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
 use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
@@ -58,6 +58,14 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             committing: Arc::new(watch::Sender::new(false)),
         })
     });
+    if let Ok(conductor) = &conductor {
+        let say = events.faintly();
+        let notice: Notice = Arc::new(move |error, wait| {
+            say(format!("waiting {} s and trying again, for up to eleven minutes: {error}", wait.as_secs()));
+        });
+        conductor.source.tell(notice.clone());
+        conductor.destination.tell(notice);
+    }
     let outcome = match &conductor {
         Ok(conductor) => conductor.run(cancel).await,
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),

@@ -130,7 +130,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                 }
                 Outcome::TooBig(error) if batch.len() == 1 => return Err(error),
                 Outcome::TooBig(error) => {
-                    self.voice.events.warn(format!("{} files are too many for one commit, it is halved: {error}", batch.len()));
+                    self.voice.events.warn(format!("{} files are too much for one commit, it is halved: {error}", batch.len()));
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
                     queue.push(second);

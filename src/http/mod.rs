@@ -6,7 +6,7 @@ mod classify;
 mod request;
 mod retry;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use reqwest::{Response, StatusCode};
 pub use body::{UploadBody, UploadSender, upload_body};
 pub use classify::{classify, retry_after};
 pub use request::{Payload, Piece, Request};
+use retry::retry_told;
 pub use retry::{Backoff, Patience, retry};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -56,10 +57,17 @@ impl Answer {
     }
 }
 
+/// Who hears of a call that has to wait for long: why, and how long at first.
+pub type Notice = Arc<dyn Fn(&Error, Duration) + Send + Sync>;
+
+/// A wait shorter than this is nobody's business.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
 /// The client. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    notice: Arc<OnceLock<Notice>>,
 }
 
 impl Http {
@@ -86,7 +94,13 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client })
+        Ok(Self { client, notice: Arc::default() })
+    }
+
+    /// Lets somebody hear of calls that have to wait for long. The first to ask stays.
+    pub fn tell(&self, notice: Notice) {
+        // whoever listens already hears it
+        let _kept = self.notice.set(notice);
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -98,7 +112,14 @@ impl Http {
     {
         let request = &request;
         let judge = &judge;
-        retry(patience, move || async move {
+        let mut said = false;
+        let told = |error: &Error, wait| {
+            if let (false, true, Some(notice)) = (said, wait >= LONG_WAIT, self.notice.get()) {
+                said = true;
+                notice(error, wait);
+            }
+        };
+        retry_told(patience, told, move || async move {
             let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request)).await {
                 Ok(answer) => answer.and_then(|answer| judge(&answer)),
                 Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
@@ -204,4 +225,32 @@ pub fn transport(error: reqwest::Error) -> Error {
     };
     // the URL is shown by `Request`, without its query
     Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SafeUrl;
+
+    /// A server that accepts one connection and never reads from it, and a body on its way there.
+    async fn stuck() -> (std::net::TcpStream, tokio::task::JoinHandle<Result<Answer>>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = SafeUrl::new(format!("http://{}/blob", listener.local_addr().unwrap()).parse().unwrap());
+        let (sender, body) = upload_body(1 << 30, 4);
+        tokio::spawn(async move { while sender.send(Bytes::from(vec![0; 1 << 20])).await {} });
+        let request = Request::new(reqwest::Method::PUT, url);
+        let put = tokio::spawn(async move { Http::new(true)?.put(&request, body).await });
+        let connection = tokio::task::spawn_blocking(move || listener.accept().unwrap().0).await.unwrap();
+        (connection, put)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_takes_is_given_up_and_may_be_sent_again() {
+        let (_open, put) = stuck().await;
+        // thirteen minutes pass as soon as there is nothing left to do
+        tokio::time::pause();
+        let error = put.await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.retryable()), (ErrorKind::Unavailable, Retry::Later(None)));
+        assert!(error.to_string().starts_with("the connection stalled, url http://127.0.0.1:"), "{error}");
+    }
 }

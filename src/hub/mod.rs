@@ -4,6 +4,7 @@ mod download;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
+mod refusals;
 
 use std::ops::Range;
 
@@ -11,14 +12,15 @@ use bytes::Bytes;
 use reqwest::Response;
 use url::{Host, Url};
 
-use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Patience, Request, UploadBody};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Notice, Patience, Request, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
+pub use refusals::gone;
 
 /// What a repository is, without its listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,41 +255,6 @@ fn at_the_gate(error: Error, page: &str) -> Error {
     }
 }
 
-/// A name that is taken by something that does not show itself to this token.
-fn taken(error: Error, repo: &RepoRef) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => Error::new(ErrorKind::Forbidden, "the name is taken, by a repository that this token may not see")
-            .with("repo", repo)
-            .hint_to("nothing was created; choose another name with --dest"),
-        _ => error,
-    }
-}
-
-/// A repository that was there a moment ago, when the migration was planned.
-pub fn gone(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => error
-            .reword("the destination is gone: it was deleted, or hidden from this token")
-            .hint_instead("see what became of it on its page; the same command makes it anew and sends again what went with it"),
-        _ => error,
-    }
-}
-
-/// How long a service asks to wait, for a person.
-fn asks_to_wait(error: Error) -> Error {
-    match error.retryable() {
-        Retry::Later(Some(wait)) => {
-            let asked = match wait.as_secs() {
-                0 => return error,
-                seconds @ ..120 => format!("{seconds} s"),
-                seconds => format!("{} min", seconds.div_ceil(60)),
-            };
-            error.with("asks to wait", asked)
-        }
-        _ => error,
-    }
-}
-
 /// An answer to a download that nothing explains.
 fn unexpected() -> Error {
     Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
@@ -334,6 +301,11 @@ impl Hub {
     /// The address of a repository's page.
     pub fn page(&self, repo: &RepoRef) -> String {
         each!(self, hub => hub.page(repo))
+    }
+
+    /// Lets somebody hear of calls that have to wait for long.
+    pub fn tell(&self, notice: Notice) {
+        each!(self, hub => hub.tell(notice));
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Patience, Request, UploadBody, classify, retry_after};
+use crate::http::{Answer, Http, Notice, Patience, Request, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -39,6 +39,11 @@ impl HuggingFace {
         let http = Http::new(loopback)?;
         let downloads = Downloads::new(http.clone(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
+    }
+
+    /// Lets somebody hear of calls that have to wait for long.
+    pub fn tell(&self, notice: Notice) {
+        self.http.tell(notice);
     }
 
     /// The address of a repository's page.

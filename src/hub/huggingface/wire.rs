@@ -232,13 +232,14 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
             let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
             let message = match kind {
                 ErrorKind::Unavailable => "Hugging Face is in trouble",
+                ErrorKind::TooLarge => "too much at once for Hugging Face",
                 ErrorKind::Protocol => "an answer that Hugging Face does not document",
                 _ => "Hugging Face refused",
             };
             Error::new(kind, message).retry(retry)
         }
     };
-    let error = crate::hub::asks_to_wait(error).with("status", answer.status.as_u16());
+    let error = crate::hub::refusals::asks_to_wait(error).with("status", answer.status.as_u16());
     let error = if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) };
     Err(match answer.headers.get("x-request-id").and_then(|value| value.to_str().ok()) {
         Some(id) => error.with("request", id),

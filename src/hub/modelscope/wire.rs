@@ -188,7 +188,7 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     let wait = retry_after(&answer.headers);
     let error = if status == 401 || envelope.code == "InvalidAuthentication" || envelope.code == "10010103009" {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token")
-            .hint_to("set MODELSCOPE_API_TOKEN to a token of this site; modelscope.cn and modelscope.ai have separate accounts")
+            .hint_to("it has expired or is of another site: set MODELSCOPE_API_TOKEN to a token of this one; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not know who is asking")
             .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_API_TOKEN")
@@ -218,12 +218,13 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
         let (kind, retry) = classify(answer.status, wait);
         let message = match kind {
             ErrorKind::Unavailable => "ModelScope is in trouble",
+            ErrorKind::TooLarge => "too much at once for ModelScope",
             ErrorKind::Protocol => "an answer that ModelScope does not document",
             _ => "ModelScope refused",
         };
         Error::new(kind, message).retry(retry)
     };
-    let error = crate::hub::asks_to_wait(error).with("status", status);
+    let error = crate::hub::refusals::asks_to_wait(error).with("status", status);
     let error = if envelope.code.is_empty() { error } else { error.with("code", quoted(&envelope.code)) };
     let error = if envelope.message.is_empty() { error } else { error.with("says", format!("\"{}\"", envelope.message)) };
     match &envelope.request {

@@ -140,6 +140,11 @@ on_hugging_face! {
         case.survives();
     }
 
+    fn a_wait_of_more_than_a_moment_is_told(case) {
+        case.fault(Rule::route("lfs.batch", hf::quota_used_up(4)));
+        case.survives();
+    }
+
     fn a_negotiation_over_another_limit_waits_as_it_says(case) {
         case.fault(Rule::route("lfs.batch", hf::other_limit(Some(0))));
         case.survives();

@@ -6,8 +6,8 @@
 //! sent again that had landed; after one that is not, the same command ends well once the fault is over, and sends nothing again that
 //! had landed. HF and MS mark what only one of the hubs does. Tests of other modules are named where they hold a fault alone.
 //!
-//! Not reached by a test: a body that stalls for good (the program gives up after 13 minutes, or 10 without an answer; a test of `http`
-//! whose clock is paused could reach that) and connections that break without end (11 minutes of waits).
+//! A body that stalls for good is given up after 13 minutes, which a test of `http` holds, whose clock is paused. Not reached by a test:
+//! connections that break without end (11 minutes of waits), and a refusal that is lost with its connection each time.
 //!
 //! ## Creating the destination
 //!
@@ -62,6 +62,7 @@
 //! | 429 with `Retry-After`, short | `batch::a_negotiation_that_is_throttled_is_waited_for` |
 //! | 429 with `Retry-After`, an hour | `batch::a_negotiation_that_is_throttled_for_long_says_for_how_long` |
 //! | 429, `RateLimit` r = 0 (HF) | `batch::a_negotiation_over_the_quota_of_the_window_waits_for_its_end` |
+//! | … with a window that lasts longer | `batch::a_wait_of_more_than_a_moment_is_told` |
 //! | 429, `RateLimit` r > 0 (HF) | `batch::a_negotiation_over_another_limit_waits_as_it_says` |
 //! | answer lost | `batch::a_negotiation_whose_answer_is_lost_is_asked_for_again` |
 //! | an answer without objects | `batch::a_negotiation_that_is_answered_with_nothing_is_not_taken_for_all_there` |
