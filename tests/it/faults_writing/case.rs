@@ -268,6 +268,14 @@ fn scrub_line(line: &str) -> String {
         Some((before, rest)) if before.starts_with("bytes ") => format!("bytes   [MOVED] moved, {rest}"),
         _ => line.to_owned(),
     };
+    // a report as JSON says how long it took
+    let line = match line.split_once("\"seconds\":") {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
+            format!("{before}\"seconds\":[TIME]{rest}")
+        }
+        None => line,
+    };
     for cause in [": error sending request", ": request or response body error", ": error decoding response body"] {
         if let Some((before, after)) = line.split_once(cause) {
             return format!("{before}: [HOW]{}", if after.ends_with("\",") { "\"," } else { "" });
