@@ -128,8 +128,10 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     self.grandparent = self.parent.replace(commit.clone());
                     self.commits.push(commit);
                 }
-                Outcome::TooBig(error) if batch.len() == 1 => return Err(error.with("file", batch[0].1.path.as_str())),
                 Outcome::TooBig(error) => {
+                    if let [(_, file)] = &batch[..] {
+                        return Err(error.with("file", &file.path));
+                    }
                     self.voice.events.warn(format!("{} files are too much for one commit, it is halved: {error}", batch.len()));
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
