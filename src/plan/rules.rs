@@ -28,12 +28,15 @@ pub(super) fn refuses(destination: Platform, file: &FileEntry) -> Option<String>
 /// Says what lies in the way of this path at the destination, which cannot be a file and a folder at once.
 pub(super) fn in_the_way(file: &FileEntry, existing: &Manifest) -> Option<String> {
     let path = file.path.as_str();
+    let find = |path: &str| existing.files.binary_search_by(|there| there.path.as_str().cmp(path));
     let mut folders = path.match_indices('/').map(|(at, _)| &path[..at]);
-    if let Some(folder) = folders.find(|folder| existing.files.iter().any(|there| there.path.as_str() == *folder)) {
+    if let Some(folder) = folders.find(|folder| find(folder).is_ok()) {
         return Some(format!("the destination has a file `{folder}` where a folder is needed"));
     }
-    let below = |there: &FileEntry| there.path.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-    existing.files.iter().any(below).then(|| "the destination has a folder of this name".to_owned())
+    let inside = format!("{path}/");
+    let next = find(&inside).unwrap_or_else(|place| place);
+    let is_folder = existing.files.get(next).is_some_and(|there| there.path.as_str().starts_with(&inside));
+    is_folder.then(|| "the destination has a folder of this name".to_owned())
 }
 
 /// Refuses a result that the destination could not list, because it could not be proven.
