@@ -144,6 +144,13 @@ impl Error {
         self
     }
 
+    /// Sets another message than the one it has, by somebody who knows better what it means here.
+    #[must_use]
+    pub fn reword(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// Sets another hint than the one it has.
     #[must_use]
     pub fn hint_instead(mut self, hint: impl Into<Cow<'static, str>>) -> Self {

@@ -71,6 +71,16 @@ impl Events {
         self.send(What::Warning { message });
     }
 
+    /// A way to say something for whoever may outlive these events; then it goes unsaid.
+    pub fn faintly(&self) -> impl Fn(String) + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move |message| {
+            if let Some(shared) = shared.upgrade() {
+                Self { shared }.warn(message);
+            }
+        }
+    }
+
     /// The first warnings, for the report, and how many there were.
     pub fn warnings(&self) -> (Vec<String>, u64) {
         self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()

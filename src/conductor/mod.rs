@@ -1,5 +1,6 @@
 //! The one process that decides: survey → plan → carry → commit → verify → report.
 
+mod advice;
 mod events;
 mod fit;
 mod prove;
@@ -19,7 +20,7 @@ pub use prove::{Expected, Proof, prove};
 pub use survey::{Purpose, Survey};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Patience;
+use crate::http::{Notice, Patience};
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
 use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
@@ -58,13 +59,22 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             committing: Arc::new(watch::Sender::new(false)),
         })
     });
+    if let Ok(conductor) = &conductor {
+        let say = events.faintly();
+        let notice: Notice = Arc::new(move |error, wait| {
+            say(format!("waiting {} s and trying again, for up to eleven minutes: {error}", wait.as_secs()));
+        });
+        conductor.source.tell(notice.clone());
+        conductor.destination.tell(notice);
+    }
     let outcome = match &conductor {
         Ok(conductor) => conductor.run(cancel).await,
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
     };
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(error) = &outcome {
-        tally.failed(error);
+    if let Err(error) = outcome {
+        let (committed, moved) = (tally.has_commits(), conductor.as_ref().map_or(0, |conductor| conductor.meter.moved()));
+        tally.failed(&advice::advised(error, committed, moved));
     }
     if let Ok(conductor) = &conductor {
         tally.moved(conductor.meter.moved());
@@ -171,9 +181,11 @@ impl Conductor<'_> {
         for item in plan.items.iter().filter(|item| item.decision == Decision::AlreadyThere) {
             self.meter.file_done(item.file.size);
         }
-        let (expected, committed) = self.transfer(&survey, &plan).await?;
+        let transferred = self.transfer(&survey, &plan).await;
+        let (expected, committed) = transferred.map_err(|error| advice::with_file(error, &plan))?;
         self.events.send(What::Verifying {});
-        let mut proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        let proved = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
+        let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for file in &proof.proven {
             self.events.send(What::Proven(file.clone()));
@@ -195,13 +207,18 @@ impl Conductor<'_> {
             self.tally().created();
             self.events.send(What::Created { visibility: info.visibility });
         }
+        let (wanted, found) = (crate::plan::word(plan.destination_visibility), crate::plan::word(info.visibility));
+        let maker = if made { "the hub" } else { "somebody else" };
         if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                format!("asked for a private repository, the hub made it {}", crate::plan::word(info.visibility)),
-            )
-            .with("repo", repo)
-            .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
+            return Err(Error::new(ErrorKind::Forbidden, format!("asked for a private repository, {maker} made it {found}"))
+                .with("repo", repo)
+                .hint_to("nothing was sent to it; make it private on its page, or delete it, and run again"));
+        }
+        if !made && plan.totals.copy > 0 {
+            return Err(Error::new(ErrorKind::Conflict, "the destination exists by now, and the plan was to create it").with("repo", repo));
+        }
+        if wanted != found {
+            self.events.warn(format!("asked for a {wanted} repository, {maker} made it {found}: change it on its page if you like"));
         }
         Ok((info, made))
     }

@@ -130,8 +130,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     self.grandparent = self.parent.replace(commit.clone());
                     self.commits.push(commit);
                 }
-                Outcome::TooBig(error) if batch.len() == 1 => return Err(error),
-                Outcome::TooBig(_) => {
+                Outcome::TooBig(error) => {
+                    if let [(_, file)] = &batch[..] {
+                        return Err(error.with("file", &file.path));
+                    }
+                    self.voice.events.warn(format!("{} files are too much for one commit, it is halved: {error}", batch.len()));
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
                     queue.push(second);
@@ -162,6 +165,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
         let (mut unclear, mut policy) = (0, 0);
         let mut throttled = Backoff::new(Patience::PATIENT);
+        let mut told = None;
         loop {
             let loosened = self.check_shore().await?;
             self.fill_gaps(batch).await?;
@@ -196,10 +200,24 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                     }
                     (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
                 }
+                // another operation of the account: it passes
+                ErrorKind::Conflict => match error.retryable() {
+                    Retry::Later(asked) => throttled.next(asked),
+                    Retry::Never => None,
+                },
+                // a blob may have been collected since it was asked for
+                ErrorKind::InvalidInput if unclear < COMMIT_TRIES && self.fill_gaps(batch).await? => {
+                    unclear += 1;
+                    Some(Duration::ZERO)
+                }
                 _ => None,
             };
             let Some(wait) = wait else { return Err(error) };
-            self.voice.events.warn(format!("committing again: {error}"));
+            // the same again and again is said once
+            let answer = (error.fact("status").map(str::to_owned), error.fact("says").map(str::to_owned));
+            if told.replace(answer.clone()) != Some(answer) {
+                self.voice.events.warn(format!("committing again: {error}"));
+            }
             tokio::time::sleep(wait).await;
         }
     }
@@ -246,7 +264,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     async fn check_shore(&self) -> Result<bool> {
         let mut lag = LAG.iter();
         loop {
-            let now = self.destination.info(&self.info.repo, None).await.map_err(|error| error.during("before commit"))?;
+            let now = self.destination.info(&self.info.repo, None).await;
+            let now = now.map_err(|error| crate::hub::gone(error).during("before commit"))?;
+            if now.repo.id != self.info.repo.id {
+                return Err(Error::new(ErrorKind::Conflict, "the repository has another name by now").with("repo", &now.repo));
+            }
             let loosened = self.terms.source_visibility.is_loosened_by(now.visibility);
             if loosened && now.visibility != self.info.visibility && !self.terms.consent.loosened_visibility {
                 let (now, source) = (word(now.visibility), word(self.terms.source_visibility));
@@ -269,7 +291,8 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     }
 
     /// Asks for every blob once more, because a hub may collect what is not committed, and carries again what is missing.
-    async fn fill_gaps(&self, batch: &[(Action, FileEntry)]) -> Result<()> {
+    /// Says whether there was anything to carry.
+    async fn fill_gaps(&self, batch: &[(Action, FileEntry)]) -> Result<bool> {
         let mut seen = std::collections::HashSet::new();
         let blobs: Vec<_> = batch
             .iter()
@@ -277,11 +300,11 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             .map(|(_, file)| file.clone())
             .collect();
         let missing = self.worker.missing(&blobs).await?;
-        if !missing.is_empty() {
-            self.voice.events.warn(format!("{} blobs were gone before the commit and are carried again", missing.len()));
-            self.worker.carry_all(missing, |_| {}).await?;
-        }
-        Ok(())
+        let Some(first) = missing.first() else { return Ok(false) };
+        let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+        self.voice.events.warn(format!("gone from the destination's storage before the commit, carried again: {}{more}", first.path));
+        self.worker.carry_all(missing, |_| {}).await?;
+        Ok(true)
     }
 
     /// The head, if everything in the batch lies there.

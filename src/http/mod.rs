@@ -8,7 +8,7 @@ mod log;
 mod request;
 mod retry;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ pub use classify::{classify, retry_after};
 pub use incoming::{Incoming, Troubles};
 pub use log::log_requests;
 pub use request::{Payload, Piece, Request};
+use retry::retry_told;
 pub use retry::{Backoff, Patience, retry};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -61,11 +62,18 @@ impl Answer {
     }
 }
 
+/// Who hears of a call that has to wait for long: why, and how long at first.
+pub type Notice = Arc<dyn Fn(&Error, Duration) + Send + Sync>;
+
+/// A wait shorter than this is nobody's business.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
 /// The client. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
     troubles: incoming::Count,
+    notice: Arc<OnceLock<Notice>>,
 }
 
 impl Http {
@@ -92,7 +100,13 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client, troubles: incoming::Count::default() })
+        Ok(Self { client, troubles: incoming::Count::default(), notice: Arc::default() })
+    }
+
+    /// Lets somebody hear of calls that have to wait for long. The first to ask stays.
+    pub fn tell(&self, notice: Notice) {
+        // whoever listens already hears it
+        let _kept = self.notice.set(notice);
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -104,8 +118,15 @@ impl Http {
     {
         let request = &request;
         let judge = &judge;
+        let mut said = false;
+        let told = |error: &Error, wait| {
+            if let (false, true, Some(notice)) = (said, wait >= LONG_WAIT, self.notice.get()) {
+                said = true;
+                notice(error, wait);
+            }
+        };
         let mut attempt = 0;
-        retry(patience, move || {
+        retry_told(patience, told, move || {
             attempt += 1;
             self.attempt(request, attempt, judge)
         })
@@ -245,4 +266,32 @@ pub fn transport(error: reqwest::Error) -> Error {
     };
     // the URL is shown by `Request`, without its query
     Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SafeUrl;
+
+    /// A server that accepts one connection and never reads from it, and a body on its way there.
+    async fn stuck() -> (std::net::TcpStream, tokio::task::JoinHandle<Result<Answer>>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = SafeUrl::new(format!("http://{}/blob", listener.local_addr().unwrap()).parse().unwrap());
+        let (sender, body) = upload_body(1 << 30, 4);
+        tokio::spawn(async move { while sender.send(Bytes::from(vec![0; 1 << 20])).await {} });
+        let request = Request::new(reqwest::Method::PUT, url);
+        let put = tokio::spawn(async move { Http::new(true)?.put(&request, body).await });
+        let connection = tokio::task::spawn_blocking(move || listener.accept().unwrap().0).await.unwrap();
+        (connection, put)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_takes_is_given_up_and_may_be_sent_again() {
+        let (_open, put) = stuck().await;
+        // thirteen minutes pass as soon as there is nothing left to do
+        tokio::time::pause();
+        let error = put.await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.retryable()), (ErrorKind::Unavailable, Retry::Later(None)));
+        assert!(error.to_string().starts_with("the connection stalled, url http://127.0.0.1:"), "{error}");
+    }
 }

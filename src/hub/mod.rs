@@ -4,6 +4,7 @@ mod download;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
+mod refusals;
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
+use crate::http::{Incoming, Notice, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility, is_obeyed};
 use crate::secret::{SafeUrl, Token};
 
@@ -19,6 +20,7 @@ pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
+pub use refusals::gone;
 
 /// What a repository is, without its listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,6 +310,11 @@ impl Hub {
     /// The address of a repository's page.
     pub fn page(&self, repo: &RepoRef) -> String {
         each!(self, hub => hub.page(repo))
+    }
+
+    /// Lets somebody hear of calls that have to wait for long.
+    pub fn tell(&self, notice: Notice) {
+        each!(self, hub => hub.tell(notice));
     }
 }
 

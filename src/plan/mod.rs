@@ -259,7 +259,13 @@ impl TransferPlan {
             _ if leaves_out => "look at it with --dry-run; pass --yes to copy the rest without it",
             _ => "look at it with --dry-run; pass --yes to allow it",
         };
-        Err(Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).with("destination", &self.request.destination).hint_to(hint))
+        let error = Error::new(ErrorKind::NeedsConfirmation, what.join("; ")).with("destination", &self.request.destination).hint_to(hint);
+        let leaves_out = open.iter().any(|risk| matches!(risk, Risk::LeftOut { .. }));
+        let reason = self.items.iter().filter(|_| leaves_out).find_map(|item| match &item.decision {
+            Decision::LeftOut(LeftOut::Refused(reason)) => Some(reason),
+            _ => None,
+        });
+        Err(reason.into_iter().fold(error, |error, reason| error.with("because", reason)))
     }
 
     /// The items to copy.

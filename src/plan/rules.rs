@@ -49,12 +49,12 @@ fn collision(existing: &Manifest, path: &RepoPath) -> Option<String> {
         found.is_ok()
     });
     if let Some(file) = file {
-        return RepoPath::new(file).ok().map(|file| format!("at the destination `{file}` is a file"));
+        return RepoPath::new(file).ok().map(|file| format!("the destination has a file `{file}` where a folder is needed"));
     }
     let inside = format!("{text}/");
     let next = existing.files.partition_point(|file| file.path.as_str() < inside.as_str());
     let below = existing.files.get(next).is_some_and(|file| file.path.as_str().starts_with(&inside));
-    below.then(|| "at the destination it is a folder".to_owned())
+    below.then(|| "the destination has a folder of this name".to_owned())
 }
 
 /// Refuses a result that the destination could not list, because it could not be proven.

@@ -15,7 +15,7 @@ use super::{
     unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody, classify, retry_after};
+use crate::http::{Answer, Http, Notice, Patience, Request, Troubles, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -39,6 +39,11 @@ impl HuggingFace {
         let http = Http::new(loopback)?;
         let downloads = Downloads::new(http.clone(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
+    }
+
+    /// Lets somebody hear of calls that have to wait for long.
+    pub fn tell(&self, notice: Notice) {
+        self.http.tell(notice);
     }
 
     /// The address of a repository's page.
@@ -211,7 +216,7 @@ impl Destination for HuggingFace {
                 ErrorKind::InvalidInput => (ErrorKind::Unavailable, Retry::Later(None)),
                 _ => (kind, retry),
             };
-            return Err(Error::new(kind, "the storage refused")
+            return Err(Error::new(kind, "Hugging Face's storage refused")
                 .with("status", answer.status.as_u16())
                 .retry(retry)
                 .with("url", &request.url));

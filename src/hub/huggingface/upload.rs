@@ -8,14 +8,14 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::wire::judge;
 use super::{HuggingFace, api, prefixed};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Patience, Payload, Piece, Request};
-use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload};
-use crate::repo::{RepoRef, Visibility};
+use crate::hub::{Action, Blob, Commit, Created, RepoInfo, Route, Sample, Source, Ticket, Upload, lfs};
+use crate::repo::{Platform, RepoRef, Visibility};
 
 const LFS_MEDIA: &str = "application/vnd.git-lfs+json";
 
@@ -43,10 +43,10 @@ struct BatchAnswer<'a> {
 #[derive(Deserialize)]
 struct BatchObject<'a> {
     oid: String,
-    size: u64,
     #[serde(borrow)]
     actions: Option<Actions<'a>>,
-    error: Option<ObjectError>,
+    #[serde(default)]
+    error: Value,
 }
 
 #[derive(Deserialize)]
@@ -90,11 +90,11 @@ impl Entry<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct ObjectError {
-    code: Option<u16>,
-    #[serde(default)]
-    message: String,
+/// Reads a batch answer. It borrows what is long, because one file may have ten thousand part addresses.
+fn batch_answer(body: &[u8]) -> Result<BatchAnswer<'_>> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::new(ErrorKind::Protocol, "the answer is not the JSON that the service documents").during("batch").because(error)
+    })
 }
 
 impl HuggingFace {
@@ -114,7 +114,8 @@ impl HuggingFace {
             .await;
         let made = outcome.map_err(|error| error.during("create").with("repo", repo))?;
         // a server that ignores an unknown field creates a public repository silently
-        Ok(Created { info: self.info(repo, None).await?, made })
+        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::refusals::taken(error, repo) });
+        Ok(Created { info: info.map_err(|error| error.during("create"))?, made })
     }
 
     pub(super) async fn validate_yaml(&self, repo: &RepoRef, card: &str) -> Result<()> {
@@ -133,20 +134,26 @@ impl HuggingFace {
             .collect();
         let url = self.url(&format!("{}/preupload/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
         let request = self.request(Method::POST, url)?.json(&json!({ "files": files }));
-        let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<PreuploadAnswer>()).await?;
+        let answer = self.http.call(request, Patience::PATIENT, |answer| judge(answer)?.json::<PreuploadAnswer>()).await;
+        let answer = answer.map_err(|error| crate::hub::gone(error).during("preupload").with("repo", &info.repo))?;
         let modes: HashMap<_, _> = answer.files.iter().map(|file| (file.path.as_str(), file)).collect();
         samples
             .iter()
             .map(|sample| {
-                let refuse =
-                    |message: &'static str| Err(Error::new(ErrorKind::Protocol, message).during("preupload").with("path", &sample.path));
+                let refuse = |message: &'static str| {
+                    Err(Error::new(ErrorKind::Protocol, message)
+                        .during("preupload")
+                        .with("file", &sample.path)
+                        .with("repo", &info.repo)
+                        .hint_to("nothing was committed; leave the file out with --exclude, or run the same command again later"))
+                };
                 match modes.get(sample.path.as_str()) {
-                    None => refuse("the hub did not say how it wants a file"),
-                    Some(file) if file.should_ignore => refuse("the hub would ignore a file"),
+                    None => refuse("Hugging Face did not say how it wants a file"),
+                    Some(file) if file.should_ignore => refuse("Hugging Face would leave a file out of the commit"),
                     // size 0 goes as regular always: the storage cannot take empty objects
                     Some(file) if file.upload_mode == "regular" || sample.size == 0 => Ok(Route::Inline),
                     Some(file) if file.upload_mode == "lfs" => Ok(Route::Lfs),
-                    Some(_) => refuse("an upload mode that is not known"),
+                    Some(_) => refuse("Hugging Face wants a file in a way that is not known"),
                 }
             })
             .collect()
@@ -161,29 +168,30 @@ impl HuggingFace {
         let url = self.url(&format!("/{}.git/info/lfs/objects/batch", prefixed(&info.repo)))?;
         let request = self.request(Method::POST, url)?.header(ACCEPT, HeaderValue::from_static(LFS_MEDIA));
         let request = request.payload(Payload::Bytes(body.to_string().into(), LFS_MEDIA));
-        let answer = self.http.call(request, Patience::PATIENT, |answer| Ok(judge(answer)?.body.clone())).await?;
-        let answer: BatchAnswer<'_> = serde_json::from_slice(&answer).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the answer is not the JSON that the service documents").during("batch").because(error)
-        })?;
-        let mut known: HashMap<_, _> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
+        let answer = self.http.call(request, Patience::PATIENT, |answer| {
+            let answer = judge(answer)?;
+            let objects = batch_answer(&answer.body)?.objects;
+            lfs::passing(Platform::HuggingFace, objects.iter().map(|object| (object.oid.as_str(), &object.error)))?;
+            Ok(answer.body.clone())
+        });
+        let answer = answer.await.map_err(|error| crate::hub::gone(error).with("repo", &info.repo))?;
+        let objects = batch_answer(&answer)?.objects;
+        let mut known: HashMap<_, _> = objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
         blobs
             .iter()
             .map(|blob| match known.remove(&blob.sha256.to_string()) {
                 // what the answer does not name is unknown, never "there already"
-                None => Err(Error::new(ErrorKind::Protocol, "the batch answer leaves a blob out").with("oid", blob.sha256)),
+                None => Err(Error::new(ErrorKind::Protocol, "Hugging Face's answer leaves a blob out").with("oid", blob.sha256)),
                 Some(object) => self.ticket(*blob, object),
             })
-            .collect()
+            .collect::<Result<_>>()
+            .map_err(|error| error.with("repo", &info.repo))
     }
 
     /// No actions: stored already.
     fn ticket(&self, blob: Blob, object: BatchObject<'_>) -> Result<Option<Ticket>> {
-        if let Some(error) = object.error {
-            let kind = if error.code == Some(413) { ErrorKind::TooLarge } else { ErrorKind::InvalidInput };
-            return Err(Error::new(kind, "the hub refuses a blob")
-                .with("oid", blob.sha256)
-                .with("size", object.size)
-                .with("says", format!("\"{}\"", crate::hub::quoted(&error.message))));
+        if !object.error.is_null() {
+            return Err(lfs::refusal(Platform::HuggingFace, &object.error, &object.oid));
         }
         let Some(Actions { upload: Some(upload), verify }) = object.actions else { return Ok(None) };
         let verify = match verify {
@@ -211,13 +219,13 @@ impl HuggingFace {
     fn multipart(&self, blob: Blob, part_size: &Entry<'_>, link: &Link<'_>) -> Result<Upload> {
         let refuse = |message: &'static str| Error::new(ErrorKind::Protocol, message).during("batch").with("oid", blob.sha256);
         let part_size = part_size.number().filter(|size| *size > 0);
-        let part_size = part_size.ok_or_else(|| refuse("a part size that is no number"))?;
+        let part_size = part_size.ok_or_else(|| refuse("Hugging Face names a part size that is no number"))?;
         let count = blob.size.div_ceil(part_size);
         // some write `1`, some `00001`: sorted as numbers
         let urls: BTreeMap<u64, &str> =
             link.header.iter().filter_map(|(name, url)| Some((name.parse::<u64>().ok()?, url.text()?))).collect();
         if !urls.keys().copied().eq(1..=count) {
-            return Err(refuse("not one URL for every part").with("expected", count).with("got", urls.len()));
+            return Err(refuse("Hugging Face gives not one URL for every part").with("expected", count).with("got", urls.len()));
         }
         let parts = urls.values().map(|url| Ok(Request::new(Method::PUT, self.given(url)?))).collect::<Result<_>>()?;
         Ok(Upload::Multipart { part_size, parts, complete: self.given(&link.href)? })
@@ -242,7 +250,13 @@ impl HuggingFace {
         match &ticket.verify {
             Some(request) => {
                 let verified = self.http.call(request.clone(), Patience::PATIENT, |answer| judge(answer).map(|_| ())).await;
-                verified.map_err(|error| error.during("verify upload"))
+                verified
+                    .map_err(|error| match error.kind() {
+                        // it is not there after all: the batch says so too, or knows better
+                        ErrorKind::NotFound => error.reword("Hugging Face does not find what was sent").retry(Retry::Later(None)),
+                        _ => error,
+                    })
+                    .map_err(|error| error.during("verify upload"))
             }
             None => Ok(()),
         }
@@ -257,7 +271,7 @@ impl HuggingFace {
         let url = self.url(&format!("{}/commit/{}", api(&info.repo), crate::repo::encode(&info.revision)))?;
         let request = self.request(Method::POST, url)?.payload(Payload::Pieces(ndjson(commit), "application/x-ndjson"));
         let committed = self.http.call(request, Patience::ONCE, |answer| judge(answer)?.json::<Committed>()).await;
-        Ok(committed.map_err(|error| error.during("commit").with("repo", &info.repo))?.commit_oid)
+        Ok(committed.map_err(|error| crate::hub::gone(error).during("commit").with("repo", &info.repo))?.commit_oid)
     }
 }
 

@@ -227,7 +227,7 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         }
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
-            .hint_to("free or buy storage on Hugging Face, then run again"),
+            .hint_to("free or buy storage on Hugging Face, then run the same command again; what was sent need not be sent again"),
         (403, _) if words.contains("too large to be downloaded") => {
             Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size")
         }
@@ -238,13 +238,25 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (409, _) if words.contains("conflicting operation") => {
             Error::new(ErrorKind::Conflict, "another operation of this account is in progress").retry(Retry::Later(None))
         }
-        (429, _) => Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(rate_limit_wait(answer))),
+        (412, _) => Error::new(ErrorKind::Conflict, "the branch moved meanwhile").hint_to(
+            "if nobody else writes to the repository, the token may only open pull requests: use one with the `write` role or `repo.write`",
+        ),
+        (429, _) => Error::new(ErrorKind::RateLimited, "Hugging Face asks to slow down")
+            .retry(Retry::Later(rate_limit_wait(answer).or_else(|| wait_in_words(&words)))),
+        // only a GET is sent on to the new name of a repository
+        (301 | 302 | 307 | 308, _) => Error::new(ErrorKind::Conflict, "the repository has another name by now"),
         _ => {
             let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
-            Error::new(kind, "the server refused").retry(retry)
+            let message = match kind {
+                ErrorKind::Unavailable => "Hugging Face is in trouble",
+                ErrorKind::TooLarge => "too much at once for Hugging Face",
+                ErrorKind::Protocol => "an answer that Hugging Face does not document",
+                _ => "Hugging Face refused",
+            };
+            Error::new(kind, message).retry(retry)
         }
     };
-    let error = error.with("status", answer.status.as_u16());
+    let error = crate::hub::refusals::asks_to_wait(error).with("status", answer.status.as_u16());
     let error = if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) };
     Err(match answer.headers.get("x-request-id").and_then(|value| value.to_str().ok()) {
         Some(id) => error.with("request", id),
@@ -291,6 +303,16 @@ fn rate_limit_wait(answer: &Answer) -> Option<Duration> {
     }
 }
 
+/// How long the words of a 429 ask to wait: the limit of commits an hour says it nowhere else (facts, huggingface §2 "Rate limits").
+fn wait_in_words(words: &str) -> Option<Duration> {
+    let (_, after) = words.split_once("retry this action in about ")?;
+    let mut after = after.split_whitespace();
+    let count: u64 = after.next()?.parse().ok()?;
+    let unit = after.next()?;
+    let seconds = [("hour", 3600), ("minute", 60), ("second", 1)].iter().find(|(name, _)| unit.starts_with(name))?.1;
+    Some(Duration::from_secs(count.saturating_mul(seconds).min(LONGEST_WAIT)))
+}
+
 /// There is a token and the hub does not know it.
 pub(super) fn bad_token() -> Error {
     Error::new(ErrorKind::Unauthorized, "Hugging Face does not accept the token")
@@ -329,6 +351,27 @@ mod tests {
         assert_eq!(with("org", "repo.write").writable.unwrap(), ["acme"]);
         assert_eq!(with("org", "repo.content.read").may_write, Some(false));
         assert_eq!(with("model", "repo.write").writable, None);
+    }
+
+    #[test]
+    fn a_wait_may_be_named_in_words_alone() {
+        let wait = |words: &str| wait_in_words(words).map(|wait| wait.as_secs());
+        assert_eq!(wait("You can retry this action in about 1 hour."), Some(3_600));
+        assert_eq!(wait("You can retry this action in about 25 minutes - see the docs"), Some(1_500));
+        assert_eq!(wait("You can retry this action in about an hour"), None);
+        assert_eq!(wait("slow down"), None);
+    }
+
+    #[test]
+    fn every_text_of_a_locked_storage_is_known() {
+        for words in [
+            "Private repository storage limit reached, please upgrade your plan",
+            "Your storage patterns tripped our internal systems! Please contact us",
+            "You have exceeded your public storage space",
+            "You need to setup automatic credit recharge",
+        ] {
+            assert!(is_storage_lock(words), "{words}");
+        }
     }
 
     #[test]

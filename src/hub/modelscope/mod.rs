@@ -16,7 +16,7 @@ use super::{
     endpoint, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody};
+use crate::http::{Answer, Http, Notice, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
@@ -40,6 +40,11 @@ impl ModelScope {
         let http = Http::new(loopback)?;
         let downloads = Downloads::new(http.clone(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
+    }
+
+    /// Lets somebody hear of calls that have to wait for long.
+    pub fn tell(&self, notice: Notice) {
+        self.http.tell(notice);
     }
 
     /// The address of a repository's page.

@@ -10,8 +10,8 @@ use super::wire::judge;
 use super::{ModelScope, SafeUrl};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, Payload, Piece, Request};
-use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, quoted};
-use crate::repo::{RepoPath, RepoRef, RepoType, Visibility};
+use crate::hub::{Account, Action, Blob, Commit, Created, RepoInfo, Source, Ticket, Upload, lfs, quoted};
+use crate::repo::{Platform, RepoPath, RepoRef, RepoType, Visibility};
 
 /// Always inline, at any depth, because the site reads them and would see a pointer otherwise (facts, modelscope §3.2).
 const METADATA: [&str; 10] = [
@@ -47,7 +47,8 @@ struct Batch {
 struct BatchObject {
     oid: String,
     actions: Option<Actions>,
-    error: Option<Value>,
+    #[serde(default)]
+    error: Value,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +88,8 @@ impl ModelScope {
             Err(error) if error.kind() == ErrorKind::Conflict => false,
             Err(error) => return Err(self.refused_creation(error, repo).await.during("create").with("repo", repo)),
         };
-        Ok(Created { info: self.info(repo, None).await?, made })
+        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::refusals::taken(error, repo) });
+        Ok(Created { info: info.map_err(|error| error.during("create"))?, made })
     }
 
     /// The site does not say beforehand where a token may write: after a refusal its account is named.
@@ -96,7 +98,8 @@ impl ModelScope {
             ErrorKind::NotFound => {
                 Error::new(ErrorKind::Forbidden, format!("ModelScope knows no namespace `{}`", repo.id.namespace())).because(error)
             }
-            ErrorKind::Forbidden if error.hint().is_some() => error,
+            // a quota is no matter of permission
+            ErrorKind::Forbidden if error.hint().is_some() && error.fact("code") != Some("QuotaLimitExceed") => error,
             _ => return error,
         };
         match self.account().await {
@@ -115,9 +118,16 @@ impl ModelScope {
         let objects: Vec<_> = blobs.iter().map(|blob| json!({ "oid": blob.sha256, "size": blob.size })).collect();
         let url = self.url(&format!("/api/v1/repos/{}/{}/info/lfs/objects/batch", info.repo.repo_type.plural(), info.repo.id))?;
         let request = self.request(Method::POST, url)?.json(&json!({ "operation": "upload", "objects": objects }));
-        let batch: Batch = self.http.call(request, Patience::PATIENT, judge).await?;
+        let named = |error: Error| error.with("repo", &info.repo);
+        let batch = self.http.call(request, Patience::PATIENT, |answer| {
+            let batch: Batch = judge(answer)?;
+            let objects = batch.objects.iter().flatten().map(|object| (object.oid.as_str(), &object.error));
+            lfs::passing(Platform::ModelScope, objects)?;
+            Ok(batch)
+        });
+        let batch = batch.await.map_err(|error| named(crate::hub::gone(error)))?;
         // a missing list is no answer: taking it for "all there" would commit pointers to nothing (facts, modelscope §3.3)
-        let objects = batch.objects.ok_or_else(|| Error::new(ErrorKind::Protocol, "a batch answer without objects"))?;
+        let objects = batch.objects.ok_or_else(|| named(Error::new(ErrorKind::Protocol, "ModelScope did not say which blobs it lacks")))?;
         let mut wanted: HashMap<_, _> = objects.into_iter().map(|object| (object.oid.to_lowercase(), object)).collect();
         let tickets = blobs
             .iter()
@@ -126,24 +136,23 @@ impl ModelScope {
                 None => Ok(None),
                 Some(object) => self.ticket(*blob, object).map(Some),
             })
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()
+            .map_err(named)?;
         match wanted.into_keys().next() {
             Some(oid) => {
-                Err(Error::new(ErrorKind::Protocol, "the batch answer names a blob that was not asked for").with("oid", quoted(&oid)))
+                Err(named(Error::new(ErrorKind::Protocol, "ModelScope asks for a blob that was not offered").with("blob", quoted(&oid))))
             }
             None => Ok(tickets),
         }
     }
 
     fn ticket(&self, blob: Blob, object: BatchObject) -> Result<Ticket> {
-        if let Some(error) = object.error.filter(|error| !error.is_null()) {
-            return Err(Error::new(ErrorKind::InvalidInput, "the hub refuses a blob")
-                .with("oid", blob.sha256)
-                .with("says", quoted(&error.to_string())));
+        if !object.error.is_null() {
+            return Err(lfs::refusal(Platform::ModelScope, &object.error, &object.oid));
         }
         let (upload, verify) = match object.actions {
             Some(Actions { upload: Some(upload), verify }) => (upload, verify),
-            _ => return Err(Error::new(ErrorKind::Protocol, "a blob to send without an address").with("oid", blob.sha256)),
+            _ => return Err(Error::new(ErrorKind::Protocol, "ModelScope asks for a blob and gives no address").with("oid", blob.sha256)),
         };
         let request = self.gateway(Method::PUT, &upload.href)?;
         let verify = match verify {
@@ -172,6 +181,10 @@ impl ModelScope {
             }
             outcome => outcome,
         }
+        .map_err(|error| match error.kind() {
+            ErrorKind::Conflict => error.reword("ModelScope says that a path of the commit exists already"),
+            _ => crate::hub::gone(error),
+        })
         .map_err(|error| error.during("commit").with("repo", &info.repo))
     }
 
@@ -185,7 +198,7 @@ impl ModelScope {
         let pieces = body(commit, replace_with);
         let request = self.request(Method::POST, self.url(&path)?)?.payload(Payload::Pieces(pieces, "application/json"));
         let committed: Committed = self.http.call(request, Patience::ONCE, judge).await?;
-        committed.oid.ok_or_else(|| Error::new(ErrorKind::Protocol, "a commit without an id"))
+        committed.oid.ok_or_else(|| Error::new(ErrorKind::Protocol, "ModelScope names no commit"))
     }
 }
 

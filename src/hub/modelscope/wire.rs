@@ -168,7 +168,17 @@ pub(super) fn judge<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
 
 /// The same for an upload, where an empty answer is good because some targets are plain storage (facts, modelscope §3.3).
 pub(super) fn judge_put(answer: &Answer) -> Result<()> {
-    if answer.status.is_success() && answer.body.is_empty() { Ok(()) } else { judge::<Value>(answer).map(|_| ()) }
+    if answer.status.is_success() && answer.body.is_empty() {
+        return Ok(());
+    }
+    judge::<Value>(answer).map(|_| ()).map_err(|error| match error.kind() {
+        // a byte that flipped on the way does not flip twice
+        ErrorKind::InvalidInput => Error::new(ErrorKind::Corrupted, "ModelScope does not take the bytes for this blob")
+            .because(error)
+            .hint_to("nothing was committed; run the same command again later, or leave the file out with --exclude")
+            .retry(Retry::Later(None)),
+        _ => error,
+    })
 }
 
 /// Says what a refusal means, from status, code and text together: code 10030000001 alone means three different things.
@@ -179,22 +189,24 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     let wait = retry_after(&answer.headers);
     let error = if status == 401 || envelope.code == "InvalidAuthentication" || envelope.code == "10010103009" {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token")
-            .hint_to("set MODELSCOPE_API_TOKEN to a token of this site; modelscope.cn and modelscope.ai have separate accounts")
+            .hint_to("it has expired or is of another site: set MODELSCOPE_API_TOKEN to a token of this one; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
-        Error::new(ErrorKind::Unauthorized, "ModelScope wants a token here").hint_to("set MODELSCOPE_API_TOKEN")
+        Error::new(ErrorKind::Unauthorized, "ModelScope does not know who is asking")
+            .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_API_TOKEN")
     } else if status == 429 || envelope.code == "RateLimitExceed" || says(&["frequency limit exceeded", "e1021"]) {
-        Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(wait))
+        Error::new(ErrorKind::RateLimited, "ModelScope asks to slow down").retry(Retry::Later(wait))
     } else if says(&["exceeds actions limit"]) {
         Error::new(ErrorKind::TooLarge, "too many actions in one commit")
     } else if envelope.code == "10030000001"
         || says(&["branch changed", "could not update refs", "rejected by repository policy", "please retry"])
     {
         // the server did nothing and asks to come again (facts, modelscope §2.1)
-        Error::new(ErrorKind::RateLimited, "the repository takes no commit right now").retry(Retry::Later(wait))
+        Error::new(ErrorKind::RateLimited, "ModelScope asks to come again").retry(Retry::Later(wait))
     } else if is_taken(&envelope.code, &text, status) {
         Error::new(ErrorKind::Conflict, "the name is taken")
     } else if envelope.code == "QuotaLimitExceed" {
         Error::new(ErrorKind::Forbidden, "the account's quota is used up")
+            .hint_to("free space or get more on ModelScope, then run the same command again; what was sent need not be sent again")
     } else if status == 403 {
         Error::new(ErrorKind::Forbidden, "the token may not do this").hint_to("use a token with write permission for this namespace")
     } else if status == 404 || envelope.code == "404" {
@@ -202,12 +214,18 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
             .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
     } else if status == 200 {
         // a failure in a 200: nothing says whether it will pass, so it is tried again within the budget
-        Error::new(ErrorKind::Unavailable, "the service says that it failed").retry(Retry::Later(wait))
+        Error::new(ErrorKind::Unavailable, "ModelScope says that it failed").retry(Retry::Later(wait))
     } else {
         let (kind, retry) = classify(answer.status, wait);
-        Error::new(kind, "the server refused").retry(retry)
+        let message = match kind {
+            ErrorKind::Unavailable => "ModelScope is in trouble",
+            ErrorKind::TooLarge => "too much at once for ModelScope",
+            ErrorKind::Protocol => "an answer that ModelScope does not document",
+            _ => "ModelScope refused",
+        };
+        Error::new(kind, message).retry(retry)
     };
-    let error = error.with("status", status);
+    let error = crate::hub::refusals::asks_to_wait(error).with("status", status);
     let error = if envelope.code.is_empty() { error } else { error.with("code", quoted(&envelope.code)) };
     let error = if envelope.message.is_empty() { error } else { error.with("says", format!("\"{}\"", envelope.message)) };
     match &envelope.request {

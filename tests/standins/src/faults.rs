@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 /// What goes wrong with an exchange.
 #[derive(Clone)]
@@ -37,12 +38,18 @@ pub enum Fault {
     OverLong(u64),
     /// Flips one bit of the byte at this offset of the answer's body.
     FlipByte(u64),
+    /// Flips one bit of the byte at this offset of the request's body, on its way in: no fault of the client's.
+    FlipUpload(u64),
     /// Treats the signed URL of this request as expired.
     ExpireUrl,
     /// Forgets the request's `Range`.
     IgnoreRange,
     /// Does the work, then resets the connection instead of answering.
     DropAnswer,
+    /// Answers this status at once, as a gateway does that lost patience, and does the work so much later.
+    Late(u16, Duration),
+    /// Does the work, then edits the JSON of the answer.
+    Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
     /// Waits before doing anything.
     Delay(Duration),
     /// Runs a closure before doing the work.
@@ -53,6 +60,11 @@ impl Fault {
     /// A plain status with a JSON `error` body.
     pub fn status(status: u16) -> Self {
         Self::Status { status, headers: Vec::new(), body: Bytes::from_static(b"{\"error\":\"injected\"}") }
+    }
+
+    /// Edits the JSON of an answer.
+    pub fn edit(edit: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::Edit(Arc::new(edit))
     }
 
     /// Adds a header to a [`Fault::Status`].
@@ -89,7 +101,10 @@ impl fmt::Debug for Fault {
             Self::FlipByte(at) => write!(f, "FlipByte({at})"),
             Self::ExpireUrl => f.write_str("ExpireUrl"),
             Self::IgnoreRange => f.write_str("IgnoreRange"),
+            Self::FlipUpload(at) => write!(f, "FlipUpload({at})"),
             Self::DropAnswer => f.write_str("DropAnswer"),
+            Self::Late(status, after) => write!(f, "Late({status}, {after:?})"),
+            Self::Edit(_) => f.write_str("Edit"),
             Self::Delay(time) => write!(f, "Delay({time:?})"),
             Self::Call(_) => f.write_str("Call"),
         }
@@ -225,6 +240,7 @@ pub(crate) struct BodyFaults {
     pub(crate) short_length: Option<u64>,
     pub(crate) over_long: u64,
     pub(crate) flip: Option<u64>,
+    pub(crate) flip_upload: Option<u64>,
 }
 
 impl BodyFaults {
@@ -240,6 +256,7 @@ impl BodyFaults {
                 Fault::ShortLength(length) => gathered.short_length = Some(*length),
                 Fault::OverLong(extra) => gathered.over_long = *extra,
                 Fault::FlipByte(at) => gathered.flip = Some(*at),
+                Fault::FlipUpload(at) => gathered.flip_upload = Some(*at),
                 _ => {}
             }
         }

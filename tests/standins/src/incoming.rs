@@ -1,5 +1,6 @@
 //! A request's body: metered, throttled, and broken off on demand.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -28,13 +29,17 @@ pub struct Upload {
     received: Arc<AtomicU64>,
     faults: BodyFaults,
     cut: Cut,
+    /// Read ahead by [`Upload::gather`].
+    gathered: VecDeque<Bytes>,
+    damaged: bool,
 }
 
 impl Upload {
     pub(crate) fn new(incoming: Incoming, rig: Arc<Rig>, origin: &'static str, route: Route, faults: BodyFaults, cut: Cut) -> Self {
         // file bytes need no look: their digest is that of the source's
         let sieve = (route.flow != Flow::Upload && !rig.guard.logins.contains(&route.name)).then(Sieve::default);
-        Self { incoming, rig, origin, flow: route.flow, sieve, bucket: Bucket::default(), received: Arc::default(), faults, cut }
+        let (bucket, received, gathered) = Default::default();
+        Self { incoming, rig, origin, flow: route.flow, sieve, bucket, received, faults, cut, gathered, damaged: false }
     }
 
     pub(crate) fn counter(&self) -> Arc<AtomicU64> {
@@ -45,8 +50,40 @@ impl Upload {
         self.incoming.is_end_stream()
     }
 
+    /// Whether a fault changed bytes on their way in, which is not the client's doing.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// Reads all of it ahead, so that it outlives its connection.
+    pub(crate) async fn gather(&mut self) -> Result<(), Gone> {
+        let mut all = VecDeque::new();
+        while let Some(chunk) = self.next().await? {
+            all.push_back(chunk);
+        }
+        self.gathered = all;
+        Ok(())
+    }
+
+    /// Flips the byte that a fault names, once it comes by.
+    fn with_flipped_byte(&mut self, chunk: Bytes, start: u64) -> Bytes {
+        let place = self.faults.flip_upload.and_then(|at| at.checked_sub(start)).and_then(|place| usize::try_from(place).ok());
+        match place {
+            Some(place) if place < chunk.len() => {
+                let mut damaged = chunk.to_vec();
+                damaged[place] ^= 1;
+                self.damaged = true;
+                damaged.into()
+            }
+            _ => chunk,
+        }
+    }
+
     /// The next bytes, or `None` at the end. Not reading holds the client back.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Gone> {
+        if let Some(chunk) = self.gathered.pop_front() {
+            return Ok(Some(chunk));
+        }
         loop {
             let Some(frame) = self.incoming.frame().await else { return Ok(None) };
             let Ok(chunk) = frame.map_err(|_| Gone)?.into_data() else { continue };
@@ -67,7 +104,8 @@ impl Upload {
             if let Some(wait) = self.rig.dials.origin(self.origin).upload_wait(&self.bucket, chunk.len()) {
                 tokio::time::sleep(wait).await;
             }
-            return Ok(Some(chunk));
+            let start = received - chunk.len() as u64;
+            return Ok(Some(self.with_flipped_byte(chunk, start)));
         }
     }
 

@@ -132,6 +132,22 @@ fn a_put_over_another_protocol_is_counted() {
 }
 
 #[test]
+fn bytes_kept_for_another_length_are_no_upload() {
+    let desk = Desk::new();
+    desk.ms.behaviour(|behaviour| behaviour.resumable_puts = true);
+    let content = Content::generated(9, 4 << 20);
+    desk.ms.fault(Rule::route("put", Fault::ResetUpload(2 << 20)));
+    assert!(desk.signed(Probe::put(desk.blob_url(&content), content.to_bytes())).try_send().is_err());
+    let batch = desk.batch(&[(content.sha256(), content.len())]).json();
+    let kept = batch["Data"]["objects"][0]["actions"]["upload"]["offset"].as_u64().unwrap();
+    assert!(kept > 1_000, "{batch}");
+    // goes on where the broken one ended, under an address that promises less than that
+    let rest = desk.signed(Probe::put(desk.blob_url_of(content.sha256(), 1_000), "")).header("Range", &format!("bytes={kept}-"));
+    desk.breaks(rules::PUT_LENGTH, |_| assert_refused(&rest.send(), 400, 400, "not as long"));
+    assert!(!desk.ms.store().contains(content.sha256()));
+}
+
+#[test]
 fn wrong_bytes_are_refused_if_the_gateway_looks() {
     let desk = Desk::new();
     let content = Content::from("what was promised");

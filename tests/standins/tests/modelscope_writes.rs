@@ -262,5 +262,30 @@ fn objects_that_no_commit_names_may_be_collected() {
     desk.put(&loose);
     desk.commit(&[pointer("w.bin", &named)]);
     assert_eq!(desk.ms.repo(RepoKind::Model, REPO).collect_garbage(), 1);
+    assert_eq!(desk.commit(&[pointer("v.bin", &loose)]).status, 400);
+    desk.ms.strict().assert_clean();
     desk.breaks(rules::UNKNOWN_BLOB, |desk| assert_eq!(desk.commit(&[pointer("v.bin", &loose)]).status, 400));
+}
+
+#[test]
+fn a_byte_that_flips_on_the_way_is_nobodys_fault() {
+    let desk = Desk::new();
+    let content = Content::generated(31, 5_000);
+    desk.ms.fault(Rule::route("put", Fault::FlipUpload(10)).times(2));
+    assert_refused(&desk.put(&content), 400, 400, "sha256 mismatch");
+    desk.ms.behaviour(|behaviour| behaviour.gateway_verifies_sha256 = false);
+    assert_eq!(desk.put(&content).status, 200, "a gateway that does not look");
+    desk.ms.strict().assert_clean();
+}
+
+#[test]
+fn a_repository_may_go_away_and_a_token_may_die_or_do_less() {
+    let desk = Desk::new();
+    let repo = desk.ms.repo(RepoKind::Model, REPO);
+    repo.change(&desk.token, Tier::Read);
+    assert_eq!(desk.commit(&[inline("a", b"x")]).status, 403);
+    repo.revoke(&desk.token);
+    assert_eq!(desk.commit(&[inline("a", b"x")]).status, 401);
+    repo.delete();
+    assert!(!desk.ms.repo_exists(RepoKind::Model, REPO));
 }

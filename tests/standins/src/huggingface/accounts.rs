@@ -114,6 +114,12 @@ impl Accounts {
         }
     }
 
+    pub(super) fn change(&mut self, text: &str, role: Role) {
+        if let Some(token) = self.tokens.get_mut(text) {
+            token.role = role;
+        }
+    }
+
     pub(super) fn caller(&self, bearer: Option<&str>) -> Caller {
         match bearer {
             None => Caller::Anonymous,

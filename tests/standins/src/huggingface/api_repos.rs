@@ -47,7 +47,7 @@ impl Hub {
         let Some(key) = Self::key_of(&body, &token.user) else {
             return Ok(answers::bad_request("Invalid repository name, namespace or type"));
         };
-        let ignores_visibility = self.behaviour().ignores_visibility;
+        let behaviour = self.behaviour();
         let mut state = self.state();
         if let Err(refusal) = access::may_create(&state.accounts, token, &key) {
             return Ok(refusal);
@@ -59,7 +59,7 @@ impl Hub {
             return Ok(conflict.header("x-error-message", message));
         }
         let private = body["visibility"].as_str() == Some("private") || body["private"].as_bool() == Some(true);
-        let mut repo = Repo::new(key.clone(), &token.user, private && !ignores_visibility);
+        let mut repo = Repo::new(key.clone(), &token.user, private && !behaviour.ignores_visibility || behaviour.creates_private);
         repo.sdk = body["sdk"].as_str().map(str::to_owned);
         if key.kind == RepoKind::Space && repo.sdk.is_none() {
             return Ok(answers::bad_request("\"sdk\" is required for a space"));

@@ -36,6 +36,10 @@ pub struct Behaviour {
     pub refuses_cache_folders: bool,
     /// Ignores `visibility` on create: what a proxy or an old server does. Creates a public repository.
     pub ignores_visibility: bool,
+    /// Creates private whatever is asked for: some organisations have it so.
+    pub creates_private: bool,
+    /// Whether the storage compares an object that comes in one PUT with its oid. Doubtful.
+    pub storage_verifies: bool,
     /// API requests a user has in five minutes.
     pub api_quota: u64,
     /// `resolve` requests a user has in five minutes.
@@ -69,6 +73,8 @@ impl Default for Behaviour {
             refuses_ranges_too: false,
             refuses_cache_folders: false,
             ignores_visibility: false,
+            creates_private: false,
+            storage_verifies: true,
             api_quota: 1_000,
             resolve_quota: 5_000,
             quota_window: Duration::from_secs(300),

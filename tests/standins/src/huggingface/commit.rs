@@ -206,7 +206,10 @@ impl Hub {
         if lfs::is_oid(oid) && stored.is_some() && size.is_none_or(|size| stored == Some(size)) {
             return Ok(());
         }
-        self.rig.strict.broken(rules::UNKNOWN_BLOB, format!("{oid} as `{path}` of {key}, stored: {stored:?}"));
+        // What was collected after its sender had asked for it is not the sender's fault.
+        if !state.repo(key).is_some_and(|repo| repo.manners.collected.remove(oid)) {
+            self.rig.strict.broken(rules::UNKNOWN_BLOB, format!("{oid} as `{path}` of {key}, stored: {stored:?}"));
+        }
         Err(answers::bad_request(&format!(
             "Your push was rejected because an LFS pointer pointed to a file that does not exist. Offending file: - {path}"
         )))

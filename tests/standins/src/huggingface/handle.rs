@@ -1,9 +1,10 @@
 //! A repository in a test's hands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::accounts::Role;
 use super::behaviour::Quirks;
 use super::hub::Hub;
 use super::preupload::would_be_lfs;
@@ -88,6 +89,33 @@ impl RepoHandle {
         self
     }
 
+    /// Deletes it, as its owner may at any time.
+    pub fn delete(&self) {
+        self.hub.state().repos.remove(&self.key);
+    }
+
+    /// Gives it another name; the old one leads there from now on. Returns the handle to it.
+    pub fn rename(&self, id: &str) -> Self {
+        let to = RepoKey::new(self.key.kind, id);
+        let mut state = self.hub.state();
+        let mut repo = state.repos.remove(&self.key).unwrap_or_else(|| panic!("{} does not exist", self.key));
+        repo.key = to.clone();
+        state.moved.insert(self.key.clone(), to.clone());
+        state.repos.insert(to.clone(), repo);
+        drop(state);
+        Self { hub: Arc::clone(&self.hub), key: to }
+    }
+
+    /// Makes a token worthless.
+    pub fn revoke(&self, token: &str) {
+        self.hub.state().accounts.revoke(token);
+    }
+
+    /// Gives a token another role.
+    pub fn change(&self, token: &str, role: Role) {
+        self.hub.state().accounts.change(token, role);
+    }
+
     /// Adds or replaces a file, LFS or not as the hub would have it. Files added in a row make one commit, closed by
     /// [`RepoHandle::commit`], by any look at the repository, or by the first request to it.
     pub fn file(&self, path: &str, content: impl Into<Content>) -> &Self {
@@ -153,9 +181,11 @@ impl RepoHandle {
     pub fn collect_garbage(&self) -> usize {
         self.with(|repo| {
             let kept = repo.committed_blobs();
-            let before = repo.blobs.len();
-            repo.blobs.retain(|oid| kept.contains(oid));
-            before - repo.blobs.len()
+            let (kept, gone): (HashSet<_>, HashSet<_>) = repo.blobs.iter().cloned().partition(|oid| kept.contains(oid));
+            repo.blobs = kept;
+            let count = gone.len();
+            repo.manners.collected.extend(gone);
+            count
         })
     }
 

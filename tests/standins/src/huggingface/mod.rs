@@ -20,6 +20,7 @@ mod hub;
 mod lfs;
 mod licences;
 mod limits;
+pub mod misfortunes;
 mod preupload;
 mod repo;
 mod resolve;

@@ -189,6 +189,8 @@ pub(super) struct Manners {
     pub(super) single_batches: u32,
     pub(super) batched: HashSet<String>,
     pub(super) headed: HashSet<String>,
+    /// Blobs that were collected and whose senders have not heard of it.
+    pub(super) collected: HashSet<String>,
 }
 
 #[derive(Debug)]

@@ -118,6 +118,12 @@ impl Accounts {
         self.credentials.remove(token);
     }
 
+    pub(super) fn change(&mut self, token: &str, tier: Tier) {
+        if let Some(known) = self.credentials.get_mut(token) {
+            known.tier = tier;
+        }
+    }
+
     pub(super) fn find(&self, credential: &str) -> Option<&Known> {
         self.credentials.get(credential)
     }

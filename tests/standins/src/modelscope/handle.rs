@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::accounts::Tier;
 use super::behaviour::Quirks;
 use super::hub::Hub;
 use super::repo::{Change, Commit, Node, Repo, RepoKey, Visibility, now};
@@ -53,7 +54,7 @@ impl fmt::Debug for RepoHandle {
 impl RepoHandle {
     fn with<T>(&self, act: impl FnOnce(&mut Repo) -> T) -> T {
         let mut state = self.hub.state();
-        let repo = state.repos.get_mut(&self.key).expect("repositories are never deleted");
+        let repo = state.repos.get_mut(&self.key).expect("it was not deleted");
         repo.settle("Add files");
         act(repo)
     }
@@ -82,6 +83,21 @@ impl RepoHandle {
     pub fn gated(&self) -> &Self {
         self.with(|repo| (repo.visibility, repo.gated) = (Visibility::Private, true));
         self
+    }
+
+    /// Deletes it, as its owner may on its page. The handle is of no use from then on.
+    pub fn delete(&self) {
+        self.hub.state().repos.remove(&self.key);
+    }
+
+    /// Makes a token worthless.
+    pub fn revoke(&self, token: &str) {
+        self.hub.state().accounts.revoke(token);
+    }
+
+    /// Gives a token another tier.
+    pub fn change(&self, token: &str, tier: Tier) {
+        self.hub.state().accounts.change(token, tier);
     }
 
     /// Changes its licence.
@@ -116,14 +132,14 @@ impl RepoHandle {
             self.hub.store.insert(Blob::of(content));
         }
         state.unsettled = true;
-        state.repos.get_mut(&self.key).expect("repositories are never deleted").staged.push(change);
+        state.repos.get_mut(&self.key).expect("it was not deleted").staged.push(change);
         self
     }
 
     /// Commits the files added since the last commit.
     pub fn commit(&self, message: &str) -> &Self {
         let mut state = self.hub.state();
-        state.repos.get_mut(&self.key).expect("repositories are never deleted").settle(message);
+        state.repos.get_mut(&self.key).expect("it was not deleted").settle(message);
         self
     }
 
@@ -160,11 +176,12 @@ impl RepoHandle {
         let mut state = self.hub.state();
         let trees = state.repos.values().flat_map(|repo| &repo.commits).map(|commit| Arc::clone(&commit.tree));
         let named: HashSet<String> = trees.flat_map(|tree| lfs_oids(&tree)).collect();
-        let repo = state.repos.get_mut(&self.key).expect("repositories are never deleted");
+        let repo = state.repos.get_mut(&self.key).expect("it was not deleted");
         let (kept, gone): (HashSet<_>, HashSet<_>) = repo.objects.drain().partition(|oid| named.contains(oid));
         repo.objects = kept;
         let count = gone.iter().filter(|oid| self.hub.store.remove(oid)).count();
         // to send them again is no repetition
+        state.collected.extend(gone.iter().cloned());
         state.unheard.extend(gone);
         count
     }

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) partial: HashMap<String, Intake>,
     /// Objects that arrived without their sender hearing of it, or that were collected since.
     pub(super) unheard: HashSet<String>,
+    /// Objects that were collected, and which nobody has missed yet.
+    pub(super) collected: HashSet<String>,
     /// Whether a test has added files that no commit holds yet.
     pub(super) unsettled: bool,
     next_id: u64,

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RANGE};
 
 use super::{Gone, Query, Request, Response, Route, Service, Upload};
+use crate::content::Content;
 use crate::faults::{BodyFaults, Fault, Subject};
 use crate::journal::{Flow, Record};
 use crate::marks::TOKEN_ASTRAY;
@@ -61,12 +62,19 @@ pub(super) async fn exchange<S: Service>(
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let url_expired = faults.iter().any(|fault| matches!(fault, Fault::ExpireUrl));
     let dropped = faults.iter().any(|fault| matches!(fault, Fault::DropAnswer));
-    let mut request = Request { origin, route, method, version, path, query, headers, url_expired, answer_lost: dropped, body };
+    let late = faults.iter().find_map(|fault| if let Fault::Late(status, after) = fault { Some((*status, *after)) } else { None });
+    let answer_lost = dropped || late.is_some();
+    let mut request = Request { origin, route, method, version, path, query, headers, url_expired, answer_lost, body };
+    if let Some((status, after)) = late {
+        request.body.gather().await?;
+        tokio::spawn(work_later(request, after, service));
+        return Ok(send(instead(&Fault::HtmlError(status)), begun, body_faults, &rig, cut, None));
+    }
 
     let place = if route.flow == Flow::Talk { None } else { Place::take(&rig, origin) };
     let outcome = match place.is_none() && route.flow != Flow::Talk {
         true => Ok(instead(&Fault::status(503))),
-        false => respond(&mut request, &faults, &rig, &*service).await,
+        false => respond(&mut request, &faults, &rig, &*service).await.map(|response| edited(response, &faults)),
     };
     if outcome.is_ok() {
         linger(&mut request.body).await;
@@ -93,6 +101,25 @@ async fn respond<S: Service>(request: &mut Request, faults: &[Fault], rig: &Rig,
         }
     }
     service.answer(request).await
+}
+
+/// Does the work of a request that was answered already.
+async fn work_later<S: Service>(mut request: Request, after: Duration, service: Arc<S>) {
+    tokio::time::sleep(after).await;
+    // nobody waits for this answer
+    let _unheard = service.answer(&mut request).await;
+}
+
+/// Passes the JSON of an answer through the faults that edit it.
+fn edited(response: Response, faults: &[Fault]) -> Response {
+    let edits: Vec<_> = faults.iter().filter_map(|fault| if let Fault::Edit(edit) = fault { Some(edit) } else { None }).collect();
+    if edits.is_empty() {
+        return response;
+    }
+    let mut body = serde_json::from_slice(&response.content.to_bytes()).expect("only JSON is edited");
+    edits.into_iter().for_each(|edit| edit(&mut body));
+    let content = Content::from(body.to_string().as_str());
+    Response { range: 0..content.len(), content, ..response }
 }
 
 /// Reads a refused body for a moment: closing a socket with unread bytes would reset it and lose the answer.

@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::world::{WEIGHTS, World, file, lfs_file};
 use standins::content::Content;
 use standins::faults::{Fault, Rule};
@@ -110,4 +112,97 @@ fn an_upload_may_be_cut_and_a_test_told_when() {
     assert_eq!(Probe::put(&href, weights.to_bytes()).send().status, 200, "the ticket still holds");
     assert_eq!(world.commit("alice/bert", Some(&head), &[lfs_file(WEIGHTS, &weights)]).status, 200);
     world.hf.strict().assert_clean();
+}
+
+#[test]
+fn a_byte_that_flips_on_the_way_is_refused_and_is_nobodys_fault() {
+    let world = World::start();
+    world.bert();
+    let small = Content::generated(21, 5_000);
+    let put = |content: &Content| {
+        let href = world.ticket("alice/bert", content)["actions"]["upload"]["href"].as_str().unwrap().to_owned();
+        Probe::put(href, content.to_bytes()).send().status
+    };
+    world.hf.fault(Rule::route("storage.put", Fault::FlipUpload(4_000)).times(2));
+    assert_eq!(put(&small), 400);
+    assert!(!world.bert().has_blob(small.sha256()));
+    world.hf.behaviour(|behaviour| behaviour.storage_verifies = false);
+    assert_eq!(put(&small), 200, "a storage that does not look");
+    world.hf.strict().assert_clean();
+
+    let big = Content::generated(22, 9 << 20);
+    let ticket = world.ticket("alice/bert", &big);
+    world.hf.fault(Rule::route("storage.part", Fault::FlipUpload(100)));
+    let etags = crate::world::send_parts(&ticket, &big);
+    let complete = ticket["actions"]["upload"]["href"].as_str().unwrap();
+    let reply = Probe::post(complete, &json!({ "oid": big.sha256(), "parts": etags })).send();
+    assert_eq!(reply.status, 400);
+    world.hf.strict().assert_clean();
+}
+
+#[test]
+fn work_may_be_done_after_a_gateway_gave_up() {
+    let world = World::start();
+    let head = world.bert().head();
+    world.hf.fault(Rule::route("commit", Fault::Late(504, Duration::from_millis(50))));
+    let reply = world.commit("alice/bert", Some(&head), &[file("a", "a")]);
+    assert_eq!(reply.status, 504);
+    assert!(reply.text().starts_with("<!DOCTYPE html>"));
+    while !world.bert().files().contains_key("a") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_answer_may_be_edited() {
+    let world = World::start();
+    world.bert();
+    world.hf.fault(Rule::route("repo.info", Fault::edit(|body| body["sha"] = json!("0000"))));
+    assert_eq!(world.info("alice/bert")["sha"], "0000");
+    assert_ne!(world.info("alice/bert")["sha"], "0000", "once");
+}
+
+#[test]
+fn a_repository_may_go_away_or_be_called_otherwise() {
+    let world = World::start();
+    let renamed = world.bert().rename("alice/bertha");
+    let reply = world.get("/api/models/alice/bert");
+    assert_eq!((reply.status, reply.header("location")), (307, Some("/api/models/alice/bertha")));
+    assert_eq!(world.info("alice/bertha")["id"], "alice/bertha");
+    renamed.delete();
+    assert_eq!(world.get("/api/models/alice/bertha").status, 404);
+}
+
+#[test]
+fn a_token_may_die_or_do_less() {
+    let world = World::start();
+    let repo = world.bert();
+    let head = repo.head();
+    repo.change(&world.token, standins::huggingface::Role::Read);
+    assert_eq!(world.commit("alice/bert", Some(&head), &[file("a", "a")]).status, 403);
+    repo.revoke(&world.token);
+    assert_eq!(world.commit("alice/bert", Some(&head), &[file("a", "a")]).status, 401);
+}
+
+#[test]
+fn an_organisation_may_have_everything_private() {
+    let world = World::start();
+    world.hf.behaviour(|behaviour| behaviour.creates_private = true);
+    assert_eq!(world.create("alice/new", "public").status, 200);
+    assert_eq!(world.info("alice/new")["private"], true);
+}
+
+#[test]
+fn what_was_collected_after_its_ticket_is_nobodys_fault_once() {
+    let world = World::start();
+    let repo = world.bert();
+    let head = repo.head();
+    let content = Content::generated(23, 5_000);
+    world.upload("alice/bert", &content);
+    assert_eq!(repo.collect_garbage(), 1);
+    let commit = || world.commit("alice/bert", Some(&head), &[lfs_file(WEIGHTS, &content)]).status;
+    assert_eq!(commit(), 400);
+    world.hf.strict().assert_clean();
+    assert_eq!(commit(), 400);
+    world.assert_broken(standins::huggingface::rules::UNKNOWN_BLOB);
 }

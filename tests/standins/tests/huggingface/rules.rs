@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::world::{WEIGHTS, World, file, lfs_file, parts, send_parts};
 use standins::content::Content;
 use standins::faults::{Fault, Rule};
-use standins::huggingface::rules;
+use standins::huggingface::{RepoKind, rules};
 use standins::probe::Probe;
 use standins::signing::ON_THE_WAY;
 
@@ -90,6 +90,33 @@ fn wrong_bytes_for_an_oid_are_refused_and_counted() {
     assert_eq!(Probe::put(href(&ticket), bytes).send().status, 400);
     assert!(!world.bert().has_blob(weights().sha256()));
     world.assert_broken(rules::WRONG_BYTES);
+}
+
+#[test]
+fn wrong_bytes_in_parts_are_refused_at_the_completion_and_counted() {
+    let world = World::start();
+    world.bert();
+    let big = Content::generated(12, 9 << 20);
+    let ticket = world.ticket("alice/bert", &big);
+    let etags = send_parts(&ticket, &Content::generated(13, 9 << 20));
+    world.hf.strict().assert_clean();
+    let reply = Probe::post(href(&ticket), &json!({ "oid": big.sha256(), "parts": etags })).send();
+    assert_eq!(reply.status, 400);
+    assert!(!world.bert().has_blob(big.sha256()));
+    world.assert_broken(rules::WRONG_BYTES);
+}
+
+#[test]
+fn a_part_of_another_length_is_refused_and_counted() {
+    let world = World::start();
+    world.bert();
+    let ticket = world.ticket("alice/bert", &Content::generated(12, 9 << 20));
+    let parts = parts(&ticket);
+    assert_eq!(Probe::put(&parts[0], "short").send().status, 400);
+    world.assert_broken(rules::PUT_LENGTH);
+    world.hf.strict().forget();
+    assert_eq!(Probe::put(&parts[1], vec![0; (1 << 20) + 1]).send().status, 400, "one byte more than is left for it");
+    world.assert_broken(rules::PUT_LENGTH);
 }
 
 #[test]
@@ -238,6 +265,17 @@ fn cache_folders_are_refused_where_the_hub_is_as_strict_as_its_client() {
 }
 
 #[test]
+fn bad_paths_in_a_preupload_are_refused_and_counted() {
+    let world = World::start();
+    world.bert();
+    for path in ["/abs", "a/../b", ".git/config"] {
+        world.hf.strict().forget();
+        assert_eq!(world.preupload("alice/bert", &[("good.txt", b"x"), (path, b"x")]).status, 400, "{path}");
+        world.assert_broken(rules::BAD_PATH);
+    }
+}
+
+#[test]
 fn too_long_lists_are_refused_and_counted() {
     let world = World::start();
     world.bert();
@@ -319,5 +357,14 @@ fn a_write_before_the_visibility_was_read_back_is_counted() {
     let world = World::start();
     assert_eq!(world.create("alice/new", "private").status, 200);
     world.upload("alice/new", &weights());
+    world.assert_broken(rules::NO_READ_BACK);
+}
+
+#[test]
+fn a_commit_before_the_visibility_was_read_back_is_counted() {
+    let world = World::start();
+    assert_eq!(world.create("alice/new", "private").status, 200);
+    let head = world.hf.repo(RepoKind::Model, "alice/new").head();
+    assert_eq!(world.commit("alice/new", Some(&head), &[file("a.txt", "a")]).status, 200);
     world.assert_broken(rules::NO_READ_BACK);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::json_body;
 use crate::modelscope::accounts::Caller;
-use crate::modelscope::action::{self, Action};
+use crate::modelscope::action::{self, Action, Body};
 use crate::modelscope::behaviour::{Behaviour, Throttled};
 use crate::modelscope::envelope::{Refusal, Stop, legacy};
 use crate::modelscope::hub::{Hub, State};
@@ -23,7 +23,8 @@ pub(super) async fn commit(hub: &Hub, request: &mut Request, address: &Address, 
     admit(hub, address, caller, &behaviour)?;
     let actions = read_actions(hub, &behaviour, &body)?;
     let first = look(hub, address, branch, &actions, &behaviour)?;
-    first.broken.into_iter().for_each(|(rule, detail)| hub.rig.strict.broken(rule, detail));
+    let broken = first.broken.into_iter().filter(|(rule, path)| *rule != rules::UNKNOWN_BLOB || !was_collected(hub, &actions, path));
+    broken.for_each(|(rule, detail)| hub.rig.strict.broken(rule, detail));
     first.refusal.map_or(Ok(()), Err)?;
     notice_habits(hub, address, &actions);
 
@@ -41,6 +42,15 @@ pub(super) async fn commit(hub: &Hub, request: &mut Request, address: &Address, 
     };
     hub.rig.moments.reach(CommitMoment::AfterApplyBeforeAnswer);
     Ok(legacy(json!({ "oid": id })))
+}
+
+/// Whether the blob of this path was collected after its sender had asked for it: that is not the sender's fault, once.
+fn was_collected(hub: &Hub, actions: &[Action], path: &str) -> bool {
+    let mut state = hub.state();
+    actions.iter().filter(|action| action.path == path).any(|action| match &action.body {
+        Body::Lfs { sha256, .. } => state.collected.remove(sha256),
+        _ => false,
+    })
 }
 
 /// Lets those in who may write here, and not too often.
