@@ -39,7 +39,8 @@ const REPLANS: u32 = 3;
 /// Runs a job to its end and reports. Never fails: what went wrong is in the report.
 pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
     events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
-    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), Patience::PATIENT);
+    let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
+    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page);
     tally.compared(job.compared);

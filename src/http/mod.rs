@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 
 /// How long a whole API call may take. Hugging Face works up to 60 s on a commit and may go on after it (facts, huggingface §3).
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long the head of an answer or the next chunk of a download may take.
+/// How long the head of an answer or the next chunk of a download may take, unless less is configured.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Redirects followed by a lookup.
 const MOST_HOPS: usize = 4;
@@ -60,6 +60,9 @@ impl Answer {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    /// The same, but it gives a download up when nothing comes for `idle`.
+    downloads: reqwest::Client,
+    idle: Duration,
 }
 
 impl Http {
@@ -68,25 +71,29 @@ impl Http {
     ///
     /// HTTP/1.1 throughout: one connection a stream keeps streams from sharing one flow-control window; a ModelScope PUT over HTTP/2
     /// was measured three times slower (facts, modelscope §3.3).
-    pub fn new(loopback_only: bool) -> Result<Self> {
+    ///
+    /// A download for which nothing comes for `idle` is broken off.
+    pub fn new(loopback_only: bool, idle: Duration) -> Result<Self> {
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::new(ErrorKind::Local, "no TLS").because(error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(30))
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .user_agent(concat!("hf2ms/", env!("CARGO_PKG_VERSION")));
-        if loopback_only {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client })
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(Duration::from_secs(30))
+                .tcp_nodelay(true)
+                .pool_idle_timeout(Duration::from_secs(20))
+                .user_agent(concat!("hf2ms/", env!("CARGO_PKG_VERSION")));
+            if loopback_only { builder.no_proxy() } else { builder }
+        };
+        let built = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))
+        };
+        Ok(Self { client: built(builder())?, downloads: built(builder().read_timeout(idle))?, idle })
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -128,7 +135,7 @@ impl Http {
 
     /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
     pub async fn open(&self, request: &Request) -> Result<Response> {
-        match tokio::time::timeout(IDLE_TIMEOUT, self.client.execute(request.build()?)).await {
+        match tokio::time::timeout(self.idle, self.downloads.execute(request.build()?)).await {
             Ok(response) => response.map_err(|error| transport(error).with("url", &request.url)),
             Err(_) => Err(stalled().with("url", &request.url)),
         }
@@ -197,6 +204,8 @@ fn stalled() -> Error {
 pub fn transport(error: reqwest::Error) -> Error {
     let message = if error.is_connect() {
         "no connection"
+    } else if error.is_timeout() && (error.is_body() || error.is_decode()) {
+        "nothing came any more"
     } else if error.is_timeout() {
         "no answer in time"
     } else {

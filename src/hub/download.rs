@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_location_that_was_refused_is_not_given_out_again() {
         let url = |text: &str| SafeUrl::new(text.parse().unwrap());
-        let downloads = Downloads::new(Http::new(true).unwrap(), "https://hub.example".parse().unwrap());
+        let downloads = Downloads::new(Http::new(true, REMEMBERED).unwrap(), "https://hub.example".parse().unwrap());
         downloads.remember("file", url("https://cdn.example/new"), &HeaderMap::new());
         downloads.forget("file", &url("https://cdn.example/old"));
         assert!(downloads.recent("file").is_some(), "somebody found a new one meanwhile");

@@ -15,6 +15,7 @@ mod commits;
 mod configured;
 mod corruption;
 mod faces;
+mod faults_reading;
 mod guesses;
 mod kill;
 mod lies;

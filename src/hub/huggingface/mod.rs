@@ -36,7 +36,7 @@ impl HuggingFace {
     /// A client for the hub at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        let http = Http::new(loopback)?;
+        let http = Http::new(loopback, patience.idle)?;
         let downloads = Downloads::new(http.clone(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
     }

@@ -37,7 +37,7 @@ impl ModelScope {
     /// A client for the site at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        let http = Http::new(loopback)?;
+        let http = Http::new(loopback, patience.idle)?;
         let downloads = Downloads::new(http.clone(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
     }

@@ -41,6 +41,10 @@ pub enum Fault {
     ExpireUrl,
     /// Forgets the request's `Range`.
     IgnoreRange,
+    /// Gives a header of the real answer another value: a wrong `Content-Range`, another `ETag`.
+    Header(&'static str, String),
+    /// Sends an HTML page in place of the bytes, exactly as long as they are: what a portal or a broken cache does.
+    PageOfSameLength,
     /// Does the work, then resets the connection instead of answering.
     DropAnswer,
     /// Waits before doing anything.
@@ -89,6 +93,8 @@ impl fmt::Debug for Fault {
             Self::FlipByte(at) => write!(f, "FlipByte({at})"),
             Self::ExpireUrl => f.write_str("ExpireUrl"),
             Self::IgnoreRange => f.write_str("IgnoreRange"),
+            Self::Header(name, value) => write!(f, "Header({name}: {value})"),
+            Self::PageOfSameLength => f.write_str("PageOfSameLength"),
             Self::DropAnswer => f.write_str("DropAnswer"),
             Self::Delay(time) => write!(f, "Delay({time:?})"),
             Self::Call(_) => f.write_str("Call"),

@@ -111,3 +111,18 @@ fn an_upload_may_be_cut_and_a_test_told_when() {
     assert_eq!(world.commit("alice/bert", Some(&head), &[lfs_file(WEIGHTS, &weights)]).status, 200);
     world.hf.strict().assert_clean();
 }
+
+#[test]
+fn a_repository_may_vanish_in_mid_job() {
+    let world = World::start();
+    let repo = world.bert();
+    repo.file("a.txt", "a");
+    let path = format!("/alice/bert/resolve/{}/a.txt", repo.head());
+    assert_ne!(world.get(&path).status, 404);
+    repo.misbehave(|quirks| quirks.gone = true);
+    for path in [path.as_str(), "/api/models/alice/bert"] {
+        let reply = world.get(path);
+        assert_eq!((reply.status, reply.header("x-error-code")), (404, Some("RepoNotFound")));
+    }
+    world.hf.strict().assert_clean();
+}

@@ -1,0 +1,135 @@
+//! Services that are down: for a moment, which is waited out, or for good, which is said with hub, address, request and next step.
+
+use standins::faults::{Fault, Rule};
+
+use super::{LARGE, Way, an_hour, arrives, arrives_once, datasets, fails, large, models, small};
+use crate::trip::{Trip, both_ways};
+
+/// One 500 and one 503, as a service gives them that restarts.
+fn burst(trip: &Trip, rule: impl Fn(Fault) -> Rule) {
+    trip.source_fault(rule(Fault::status(500)));
+    trip.source_fault(rule(Fault::status(503)));
+}
+
+both_ways! {
+    fn a_lookup_that_fails_for_a_moment_is_repeated(way) {
+        let trip = models(way);
+        burst(&trip, |fault| Rule::route(way.lookup(), fault));
+        arrives_once(&trip);
+    }
+
+    fn a_lookup_whose_connection_breaks_is_repeated(way) {
+        let trip = models(way);
+        trip.source_fault(Rule::route(way.lookup(), Fault::DropAnswer));
+        arrives_once(&trip);
+    }
+
+    fn a_lookup_that_never_works_names_hub_and_address(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(Rule::route(way.lookup(), Fault::status(500).header("x-request-id", "0123456789abcdef0123456789abcdef")).always());
+            trip
+        });
+    }
+
+    fn a_page_of_a_gateway_in_place_of_a_lookup_is_not_shown(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(Rule::route(way.lookup(), Fault::HtmlError(502)).always());
+            trip
+        });
+    }
+
+    fn a_hub_that_does_not_answer_at_all_is_named(way) {
+        fails(1, || {
+            let mut trip = models(way);
+            let (name, port) = if way == Way::HfToMs { ("HF_ENDPOINT", 9) } else { ("MODELSCOPE_ENDPOINT", 9) };
+            trip.world.set(name, format!("http://127.0.0.1:{port}"));
+            trip
+        });
+    }
+
+    fn a_listing_that_fails_for_a_moment_is_repeated(way) {
+        let trip = models(way);
+        burst(&trip, |fault| Rule::route(way.listing(), fault));
+        arrives_once(&trip);
+    }
+
+    fn a_listing_of_a_dataset_that_fails_for_a_moment_is_repeated(way) {
+        let trip = datasets(way);
+        burst(&trip, |fault| Rule::route("tree", fault));
+        arrives_once(&trip);
+    }
+
+    fn a_listing_that_stays_down_says_so(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(Rule::route(way.listing(), an_hour(503)).always());
+            trip
+        });
+    }
+
+    fn a_redirect_that_fails_for_a_moment_is_asked_for_again(way) {
+        let trip = models(way);
+        burst(&trip, |fault| Rule::route(way.resolve(), fault).path(LARGE));
+        arrives_once(&trip);
+    }
+
+    fn a_redirect_that_stays_down_says_so(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(Rule::route(way.resolve(), an_hour(503)).path(LARGE).always());
+            trip
+        });
+    }
+
+    fn a_small_file_that_fails_for_a_moment_is_asked_for_again(way) {
+        let trip = models(way);
+        burst(&trip, |fault| small(way, fault));
+        arrives_once(&trip);
+    }
+
+    fn a_small_file_that_stays_down_says_so(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(small(way, an_hour(503)).always());
+            trip
+        });
+    }
+
+    fn a_storage_that_fails_for_a_moment_is_asked_again(way) {
+        let trip = models(way);
+        burst(&trip, |fault| large(way, fault));
+        arrives_once(&trip);
+    }
+
+    fn a_storage_that_stays_down_says_so(way) {
+        fails(1, || {
+            let trip = models(way);
+            trip.source_fault(large(way, an_hour(503)).always());
+            trip
+        });
+    }
+
+    fn a_storage_whose_connection_breaks_before_the_first_byte_is_asked_again(way) {
+        let trip = models(way);
+        trip.source_fault(large(way, Fault::DropAnswer));
+        arrives_once(&trip);
+    }
+}
+
+#[test]
+fn a_history_that_fails_for_a_moment_is_asked_for_again() {
+    let trip = models(Way::MsToHf);
+    burst(&trip, |fault| Rule::route("commits", fault));
+    arrives(&trip);
+}
+
+#[test]
+fn a_history_that_stays_down_says_so() {
+    fails(1, || {
+        let trip = models(Way::MsToHf);
+        trip.source_fault(Rule::route("commits", an_hour(503)).always());
+        trip
+    });
+}
