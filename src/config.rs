@@ -41,6 +41,8 @@ pub struct Config {
     pub idle_seconds: u64,
     /// What was found and not used.
     pub warnings: Vec<String>,
+    /// Says to a person what should be known while something goes on. A face sets it.
+    pub say: fn(&str),
 }
 
 impl Config {
@@ -88,6 +90,7 @@ impl Config {
             runner: variables.get("HF2MS_RUNNER").cloned(),
             idle_seconds: idle_seconds(variables)?,
             warnings,
+            say: |_| {},
         })
     }
 

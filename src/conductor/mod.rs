@@ -40,7 +40,12 @@ const REPLANS: u32 = 3;
 pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
     events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
     let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
-    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience);
+    let hub = |platform| {
+        let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
+        let events = events.clone();
+        hub.tell_waits_to(move |words| events.warn(words));
+        Ok::<_, Error>(hub)
+    };
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page);
     tally.compared(job.compared);

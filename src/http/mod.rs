@@ -5,6 +5,7 @@ mod body;
 mod classify;
 mod request;
 mod retry;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode};
 
 pub use body::{UploadBody, UploadSender, upload_body};
-pub use classify::{classify, retry_after};
+pub use classify::{classify, later, retry_after, with_request_id};
 pub use request::{Payload, Piece, Request};
 pub use retry::{Backoff, Patience, retry};
 
@@ -63,6 +64,7 @@ pub struct Http {
     /// The same, but it gives a download up when nothing comes for `idle`.
     downloads: reqwest::Client,
     idle: Duration,
+    waits: waits::Waits,
 }
 
 impl Http {
@@ -93,7 +95,17 @@ impl Http {
         let built = |builder: reqwest::ClientBuilder| {
             builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))
         };
-        Ok(Self { client: built(builder())?, downloads: built(builder().read_timeout(idle))?, idle })
+        Ok(Self { client: built(builder())?, downloads: built(builder().read_timeout(idle))?, idle, waits: waits::Waits::default() })
+    }
+
+    /// Tells of every wait that is long enough for a person to wonder, with its reason.
+    pub fn tell_waits_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
+        self.waits.tell_to(listener);
+    }
+
+    /// Tells of the wait that a download's refusal leads to.
+    pub fn tell_of(&self, refusal: &Error) {
+        self.waits.tell_of(refusal);
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -105,13 +117,17 @@ impl Http {
     {
         let request = &request;
         let judge = &judge;
-        retry(patience, move || async move {
-            let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request)).await {
-                Ok(answer) => answer.and_then(|answer| judge(&answer)),
-                Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
-            };
-            outcome.map_err(|error| error.with("url", &request.url))
-        })
+        retry::retry_telling(
+            patience,
+            |error, wait| self.waits.tell(error, wait),
+            move || async move {
+                let outcome = match tokio::time::timeout(CALL_TIMEOUT + request.payload.sending_time(), self.once(request)).await {
+                    Ok(answer) => answer.and_then(|answer| judge(&answer)),
+                    Err(_) => Err(Error::new(ErrorKind::Unavailable, "no answer in time").retry(Retry::Later(None))),
+                };
+                outcome.map_err(|error| error.with("url", &request.url))
+            },
+        )
         .await
     }
 
@@ -142,7 +158,7 @@ impl Http {
     }
 
     /// Reads a refused download's body, as far as it helps to say why.
-    pub async fn answer_of(mut response: Response) -> Answer {
+    pub async fn answer_of(response: &mut Response) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while body.len() < 64 << 10 {
@@ -211,6 +227,12 @@ pub fn transport(error: reqwest::Error) -> Error {
     } else {
         "the connection broke"
     };
-    // the URL is shown by `Request`, without its query
-    Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
+    // the URL is shown by `Request`, without its query; of the rest the innermost says what happened
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let cause = std::error::Error::source(&error).map(|_| cause.to_string()).unwrap_or_default();
+    let error = Error::new(ErrorKind::Unavailable, message).retry(Retry::Later(None));
+    if cause.is_empty() { error } else { error.because(anyhow::Error::msg(cause)) }
 }

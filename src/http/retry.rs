@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use crate::error::{Result, Retry};
+use crate::error::{Error, Result, Retry};
 
 /// How long to keep trying.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,16 @@ fn jittered(wait: Duration) -> Duration {
 }
 
 /// Tries until it works, the error is final, or the budget is used up; then the last error, with the number of tries.
-pub async fn retry<T, F, A>(patience: Patience, mut attempt: A) -> Result<T>
+pub async fn retry<T, F, A>(patience: Patience, attempt: A) -> Result<T>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<T>>,
+{
+    retry_telling(patience, |_, _| {}, attempt).await
+}
+
+/// The same, and tells of every wait.
+pub(super) async fn retry_telling<T, F, A>(patience: Patience, told: impl Fn(&Error, Duration), mut attempt: A) -> Result<T>
 where
     A: FnMut() -> F,
     F: Future<Output = Result<T>>,
@@ -80,6 +89,7 @@ where
             // one try alone uses up nothing: then the caller has the loop
             return Err(if backoff.tries > 1 { error.with("tries", backoff.tries).retry(Retry::Never) } else { error });
         };
+        told(&error, wait);
         tokio::time::sleep(wait).await;
     }
 }
@@ -87,7 +97,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, ErrorKind};
+    use crate::error::ErrorKind;
 
     #[test]
     fn waits_grow_and_end() {

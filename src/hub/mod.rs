@@ -6,13 +6,14 @@ pub mod lfs;
 pub mod modelscope;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use url::{Host, Url};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Patience, Request, UploadBody};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::http::{Patience, Request, UploadBody, classify, later};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
@@ -243,13 +244,43 @@ fn endpoint(text: &str) -> Result<(Url, bool)> {
     }
 }
 
-/// A refused download: who may see a gated repository may not yet read its files, and only its page lets them in.
+/// A refusal that says no more.
+const MAY_NOT: &str = "the token may not do this";
+/// A refusal of who has not been let in.
+const GATED: &str = "the repository is gated and its terms are not accepted";
+
+/// A refused read: who may see a gated repository may not yet read its files, and only its page lets them in.
 fn at_the_gate(error: Error, page: &str) -> Error {
-    match error.kind() {
-        ErrorKind::Forbidden => {
-            error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again"))
+    match error.message() {
+        MAY_NOT | GATED => error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again")),
+        _ => error,
+    }
+}
+
+/// A refused download of a file that was listed: what is different now came in between.
+fn since_listed(error: Error, page: &str) -> Error {
+    let error = at_the_gate(error, page);
+    match (error.kind(), error.hint().map(str::to_owned)) {
+        (ErrorKind::NotFound, _) => error.hint_instead(format!(
+            "it was there when it was listed, so it was deleted, renamed or hidden since: look at {page}, then run the same command again"
+        )),
+        (ErrorKind::Unauthorized, Some(hint)) => {
+            error.hint_instead(format!("{hint}; then run the same command again: it goes on with what is missing"))
         }
         _ => error,
+    }
+}
+
+/// A refusal that the status alone explains.
+fn refused(hub: &str, status: StatusCode, asked: Option<Duration>) -> Error {
+    let (kind, retry) = classify(status, asked);
+    let error = match kind {
+        ErrorKind::Unavailable => Error::new(kind, format!("{hub} is not working right now")),
+        _ => Error::new(kind, format!("{hub} refused")),
+    };
+    match retry {
+        Retry::Later(asked) => later(error, asked),
+        Retry::Never => error,
     }
 }
 
@@ -294,6 +325,11 @@ impl Hub {
             Platform::ModelScope => ModelScope::new(endpoint, token, patience).map(Self::ModelScope),
         };
         hub.map_err(|error| error.with("hub", platform.title()))
+    }
+
+    /// Tells of every wait that is long enough for a person to wonder, with its reason.
+    pub fn tell_waits_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
+        each!(self, hub => hub.http.tell_waits_to(listener));
     }
 
     /// The address of a repository's page.

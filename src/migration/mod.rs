@@ -59,7 +59,10 @@ impl Prepared {
 /// The client for one platform, with its token.
 pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
     let patience = Patience { idle: Duration::from_secs(config.idle_seconds), ..Patience::ATTENDED };
-    Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), patience)
+    let hub = Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), patience)?;
+    let say = config.say;
+    hub.tell_waits_to(move |words| say(&words));
+    Ok(hub)
 }
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.

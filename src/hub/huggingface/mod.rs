@@ -11,7 +11,7 @@ use url::Url;
 
 use super::download::{Downloads, Wanted};
 use super::{
-    Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint,
+    Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint, since_listed,
     unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -22,7 +22,7 @@ use wire::judge;
 
 /// A client for one Hugging Face endpoint.
 pub struct HuggingFace {
-    http: Http,
+    pub(super) http: Http,
     endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
@@ -37,7 +37,7 @@ impl HuggingFace {
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
         let http = Http::new(loopback, patience.idle)?;
-        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        let downloads = Downloads::new(http.clone(), Platform::HuggingFace.title(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
     }
 
@@ -63,6 +63,16 @@ impl HuggingFace {
 
     fn get(&self, path: &str) -> Result<Request> {
         self.request(Method::GET, self.url(path)?)
+    }
+
+    /// A refusal of a read, as somebody without a token needs it: limits are higher for those who are signed in.
+    fn for_reader(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::RateLimited if self.token.is_none() => {
+                error.hint_to("set HF_TOKEN: who is signed in may ask more often; or run the same command again when the limit is over")
+            }
+            _ => error,
+        }
     }
 
     /// A URL the server gave; its default host stands for the endpoint in use (facts, huggingface §1).
@@ -94,7 +104,7 @@ impl Source for HuggingFace {
             None => api(repo),
         };
         let info = self.http.call(self.get(&path)?, self.patience, |answer| judge(answer)?.json::<wire::Info>()).await;
-        let info = info.map_err(|error| error.with("repo", repo))?;
+        let info = info.map_err(|error| self.for_reader(error).with("repo", repo))?;
         if info.sha.is_none() {
             return Err(Error::new(ErrorKind::Protocol, "the hub names no commit").with("repo", repo));
         }
@@ -123,7 +133,7 @@ impl Source for HuggingFace {
                         Ok((answer.json::<Vec<wire::TreeEntry>>()?, wire::next_page(answer)?))
                     })
                     .await
-                    .map_err(|error| error.with("repo", repo))?;
+                    .map_err(|error| self.for_reader(error).with("repo", repo))?;
                 for entry in page {
                     files.extend(entry.into_file()?);
                 }
@@ -147,7 +157,8 @@ impl Source for HuggingFace {
         let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
         let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());
         let wanted = Wanted { path: &path, range, size: file.size, location };
-        let refusal = |answer: &Answer| at_the_gate(judge(answer).err().unwrap_or_else(unexpected), &self.page(&manifest.repo));
+        let refusal =
+            |answer: &Answer| since_listed(self.for_reader(judge(answer).err().unwrap_or_else(unexpected)), &self.page(&manifest.repo));
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 

@@ -6,8 +6,8 @@ use reqwest::header::LINK;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, classify, retry_after};
-use crate::hub::Account;
+use crate::http::{Answer, later, retry_after, with_request_id};
+use crate::hub::{Account, GATED, MAY_NOT, refused};
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -200,8 +200,9 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
     let words = words(answer);
     let error = match (answer.status.as_u16(), code) {
         (401, _) if words.contains("Invalid credentials") => bad_token(),
-        (_, "GatedRepo") => Error::new(ErrorKind::Forbidden, "the repository is gated and its terms are not accepted")
-            .hint_to("open the repository's page while signed in, accept the terms, and run again"),
+        (_, "GatedRepo") => {
+            Error::new(ErrorKind::Forbidden, GATED).hint_to("open the repository's page while signed in, accept the terms, and run again")
+        }
         // a caller without token gets 401 "Invalid username or password" for what is not there (facts, huggingface §2 "Errors")
         (401, "") | (_, "RepoNotFound") => Error::new(ErrorKind::NotFound, "no such repository, or it is hidden from this token")
             .hint_to("check name and type; for a private repository set HF_TOKEN to a token that may read it"),
@@ -212,27 +213,27 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run again"),
         (403, _) if words.contains("too large to be downloaded") => {
-            Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size")
+            Error::new(ErrorKind::TooLarge, "Hugging Face serves a file of this size to its own clients only")
+                .hint_to("leave the file out with --exclude, and upload it to the other hub by hand")
         }
-        (403, _) => Error::new(ErrorKind::Forbidden, "the token may not do this")
-            .hint_to("use a token with the `write` role, or with `repo.write` for this namespace"),
+        (403, _) if words.contains("resource is disabled") => Error::new(ErrorKind::Forbidden, "Hugging Face has disabled the repository")
+            .hint_to("nobody can read or write it now; ask its owner or Hugging Face"),
+        (451, _) => Error::new(ErrorKind::Forbidden, "the repository may not be served for legal reasons")
+            .hint_to("hf2ms cannot change that; ask its owner or Hugging Face"),
+        (403, _) => {
+            Error::new(ErrorKind::Forbidden, MAY_NOT).hint_to("use a token with the `write` role, or with `repo.write` for this namespace")
+        }
         // what is too much for one commit has no status of its own [?]
         (400 | 422, _) if words.to_lowercase().contains("too many") => Error::new(ErrorKind::TooLarge, "too much in one request"),
         (409, _) if words.contains("conflicting operation") => {
             Error::new(ErrorKind::Conflict, "another operation of this account is in progress").retry(Retry::Later(None))
         }
-        (429, _) => Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(rate_limit_wait(answer))),
-        _ => {
-            let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
-            Error::new(kind, "the server refused").retry(retry)
-        }
+        (429, _) => later(Error::new(ErrorKind::RateLimited, "too many requests to Hugging Face"), rate_limit_wait(answer)),
+        _ => refused("Hugging Face", answer.status, retry_after(&answer.headers)),
     };
     let error = error.with("status", answer.status.as_u16());
     let error = if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) };
-    Err(match answer.headers.get("x-request-id").and_then(|value| value.to_str().ok()) {
-        Some(id) => error.with("request", id),
-        None => error,
-    })
+    Err(with_request_id(error, &answer.headers))
 }
 
 /// The service's own words: from the header, else from any of the body's known shapes. A page of HTML says nothing.

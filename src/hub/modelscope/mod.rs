@@ -13,7 +13,7 @@ use url::{Host, Url};
 use super::download::{Downloads, Wanted};
 use super::{
     Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate,
-    endpoint, unexpected,
+    endpoint, since_listed, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Http, Patience, Request, UploadBody};
@@ -23,7 +23,7 @@ use wire::judge;
 
 /// A client for one ModelScope site.
 pub struct ModelScope {
-    http: Http,
+    pub(super) http: Http,
     endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
@@ -38,7 +38,7 @@ impl ModelScope {
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
         let http = Http::new(loopback, patience.idle)?;
-        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        let downloads = Downloads::new(http.clone(), Platform::ModelScope.title(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
     }
 
@@ -117,7 +117,7 @@ impl Source for ModelScope {
         let wanted = Wanted { path: &path, range, size: file.size, location };
         let refusal = |answer: &Answer| {
             let error = judge::<serde_json::Value>(answer).err();
-            at_the_gate(error.unwrap_or_else(unexpected), &self.page(&manifest.repo))
+            since_listed(error.unwrap_or_else(unexpected), &self.page(&manifest.repo))
         };
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }

@@ -6,8 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, classify, retry_after};
-use crate::hub::quoted;
+use crate::http::{Answer, later, retry_after, with_request_id};
+use crate::hub::{MAY_NOT, quoted, refused};
 use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 
 /// `GET /api/v1/{type}s/{repo}`
@@ -181,37 +181,43 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
             .hint_to("set MODELSCOPE_API_TOKEN to a token of this site; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
         Error::new(ErrorKind::Unauthorized, "ModelScope wants a token here").hint_to("set MODELSCOPE_API_TOKEN")
-    } else if status == 429 || envelope.code == "RateLimitExceed" || says(&["frequency limit exceeded", "e1021"]) {
-        Error::new(ErrorKind::RateLimited, "too many requests").retry(Retry::Later(wait))
+    } else if status == 429 || matches!(envelope.code.as_str(), "RateLimitExceed" | "E1021") || says(&["frequency limit exceeded", "e1021"])
+    {
+        later(Error::new(ErrorKind::RateLimited, "too many requests to ModelScope"), wait)
     } else if says(&["exceeds actions limit"]) {
         Error::new(ErrorKind::TooLarge, "too many actions in one commit")
     } else if envelope.code == "10030000001"
         || says(&["branch changed", "could not update refs", "rejected by repository policy", "please retry"])
     {
         // the server did nothing and asks to come again (facts, modelscope §2.1)
-        Error::new(ErrorKind::RateLimited, "the repository takes no commit right now").retry(Retry::Later(wait))
+        let about_commits = says(&["branch", "refs", "commit", "policy"]);
+        let message = if about_commits { "the repository takes no commit right now" } else { "ModelScope asks to come again later" };
+        later(Error::new(ErrorKind::RateLimited, message), wait)
     } else if is_taken(&envelope.code, &text, status) {
         Error::new(ErrorKind::Conflict, "the name is taken")
     } else if envelope.code == "QuotaLimitExceed" {
         Error::new(ErrorKind::Forbidden, "the account's quota is used up")
+            .hint_to("free or buy quota on ModelScope, or wait until it is renewed, then run again")
+    } else if status == 403 && says(&["under review", "审核"]) {
+        Error::new(ErrorKind::Forbidden, "ModelScope is still reviewing the file")
+            .hint_to("run the same command again when the review is over, or leave the file out with --exclude")
     } else if status == 403 {
-        Error::new(ErrorKind::Forbidden, "the token may not do this").hint_to("use a token with write permission for this namespace")
-    } else if status == 404 || envelope.code == "404" {
+        Error::new(ErrorKind::Forbidden, MAY_NOT).hint_to("use a token with write permission for this namespace")
+    } else if status == 404 || envelope.code == "404" || (status == 200 && says(&["does not exist", "not found", "不存在"])) {
         Error::new(ErrorKind::NotFound, "no such repository, revision or file, or it is hidden from this token")
             .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
     } else if status == 200 {
         // a failure in a 200: nothing says whether it will pass, so it is tried again within the budget
-        Error::new(ErrorKind::Unavailable, "the service says that it failed").retry(Retry::Later(wait))
+        later(Error::new(ErrorKind::Unavailable, "ModelScope says that it failed"), wait)
     } else {
-        let (kind, retry) = classify(answer.status, wait);
-        Error::new(kind, "the server refused").retry(retry)
+        refused("ModelScope", answer.status, wait)
     };
     let error = error.with("status", status);
     let error = if envelope.code.is_empty() { error } else { error.with("code", quoted(&envelope.code)) };
     let error = if envelope.message.is_empty() { error } else { error.with("says", format!("\"{}\"", envelope.message)) };
     match &envelope.request {
         Some(id) => error.with("request", quoted(id)),
-        None => error,
+        None => with_request_id(error, &answer.headers),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use standins::faults::{Fault, Rule};
 
-use super::{LARGE, Way, an_hour, arrives, arrives_once, datasets, fails, large, models, small};
+use super::{LARGE, Way, an_hour, arrives_once, datasets, fails, large, models, small};
 use crate::trip::{Trip, both_ways};
 
 /// One 500 and one 503, as a service gives them that restarts.
@@ -27,7 +27,8 @@ both_ways! {
     fn a_lookup_that_never_works_names_hub_and_address(way) {
         fails(1, || {
             let trip = models(way);
-            trip.source_fault(Rule::route(way.lookup(), Fault::status(500).header("x-request-id", "0123456789abcdef0123456789abcdef")).always());
+            let fault = Fault::status(500).header("x-request-id", "0123456789abcdef0123456789abcdef");
+            trip.source_fault(Rule::route(way.lookup(), fault).always());
             trip
         });
     }
@@ -35,16 +36,8 @@ both_ways! {
     fn a_page_of_a_gateway_in_place_of_a_lookup_is_not_shown(way) {
         fails(1, || {
             let trip = models(way);
-            trip.source_fault(Rule::route(way.lookup(), Fault::HtmlError(502)).always());
-            trip
-        });
-    }
-
-    fn a_hub_that_does_not_answer_at_all_is_named(way) {
-        fails(1, || {
-            let mut trip = models(way);
-            let (name, port) = if way == Way::HfToMs { ("HF_ENDPOINT", 9) } else { ("MODELSCOPE_ENDPOINT", 9) };
-            trip.world.set(name, format!("http://127.0.0.1:{port}"));
+            let page = an_hour(502).body("<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>");
+            trip.source_fault(Rule::route(way.lookup(), page).always());
             trip
         });
     }
@@ -122,7 +115,7 @@ both_ways! {
 fn a_history_that_fails_for_a_moment_is_asked_for_again() {
     let trip = models(Way::MsToHf);
     burst(&trip, |fault| Rule::route("commits", fault));
-    arrives(&trip);
+    arrives_once(&trip);
 }
 
 #[test]
@@ -130,6 +123,15 @@ fn a_history_that_stays_down_says_so() {
     fails(1, || {
         let trip = models(Way::MsToHf);
         trip.source_fault(Rule::route("commits", an_hour(503)).always());
+        trip
+    });
+}
+
+#[test]
+fn a_hub_that_does_not_answer_at_all_is_named() {
+    fails(1, || {
+        let mut trip = models(Way::HfToMs);
+        trip.world.set("HF_ENDPOINT", "http://127.0.0.1:9");
         trip
     });
 }
