@@ -47,6 +47,11 @@ impl Answer {
         self.headers.get(name.into()).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether the body is a web page.
+    pub fn is_page(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
     /// The body as JSON. Fails with `Protocol`.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {

@@ -252,14 +252,16 @@ const GATED: &str = "the repository is gated and its terms are not accepted";
 /// A refused read: who may see a gated repository may not yet read its files, and only its page lets them in.
 fn at_the_gate(error: Error, page: &str) -> Error {
     match error.message() {
-        MAY_NOT | GATED => error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again")),
+        GATED => error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again")),
+        MAY_NOT => error.hint_instead(format!(
+            "open {page} while signed in, accept its terms or ask for access, or use a token that may read it, and run again"
+        )),
         _ => error,
     }
 }
 
 /// A refused download of a file that was listed: what is different now came in between.
 fn since_listed(error: Error, page: &str) -> Error {
-    let error = at_the_gate(error, page);
     match (error.kind(), error.hint().map(str::to_owned)) {
         (ErrorKind::NotFound, _) => error.hint_instead(format!(
             "it was there when it was listed, so it was deleted, renamed or hidden since: look at {page}, then run the same command again"
@@ -282,6 +284,12 @@ fn refused(hub: &str, status: StatusCode, asked: Option<Duration>) -> Error {
         Retry::Later(asked) => later(error, asked),
         Retry::Never => error,
     }
+}
+
+/// What a portal, a proxy or a gateway gives in place of an answer. It passes, mostly.
+fn web_page(hub: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("a web page came in place of an answer of {hub}"))
+        .hint_to("look whether something stands between: a portal that wants a sign-in, a proxy; then run the same command again")
 }
 
 /// An answer to a download that nothing explains.

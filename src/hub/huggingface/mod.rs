@@ -11,8 +11,8 @@ use url::Url;
 
 use super::download::{Downloads, Wanted};
 use super::{
-    Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, endpoint, since_listed,
-    unexpected,
+    Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint,
+    since_listed, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, Http, Patience, Request, UploadBody, classify, retry_after};
@@ -65,13 +65,13 @@ impl HuggingFace {
         self.request(Method::GET, self.url(path)?)
     }
 
-    /// A refusal of a read, as somebody without a token needs it: limits are higher for those who are signed in.
-    fn for_reader(&self, error: Error) -> Error {
+    /// A refusal of a read. Limits are higher for those who are signed in.
+    fn for_reader(&self, error: Error, repo: &RepoRef) -> Error {
         match error.kind() {
             ErrorKind::RateLimited if self.token.is_none() => {
                 error.hint_to("set HF_TOKEN: who is signed in may ask more often; or run the same command again when the limit is over")
             }
-            _ => error,
+            _ => at_the_gate(error, &self.page(repo)),
         }
     }
 
@@ -103,8 +103,8 @@ impl Source for HuggingFace {
             Some(revision) => format!("{}/revision/{}", api(repo), encode(revision)),
             None => api(repo),
         };
-        let info = self.http.call(self.get(&path)?, self.patience, |answer| judge(answer)?.json::<wire::Info>()).await;
-        let info = info.map_err(|error| self.for_reader(error).with("repo", repo))?;
+        let info = self.http.call(self.get(&path)?, self.patience, wire::data::<wire::Info>).await;
+        let info = info.map_err(|error| self.for_reader(error, repo).with("repo", repo))?;
         if info.sha.is_none() {
             return Err(Error::new(ErrorKind::Protocol, "the hub names no commit").with("repo", repo));
         }
@@ -128,14 +128,11 @@ impl Source for HuggingFace {
                 let request = self.request(Method::GET, url)?;
                 let (page, link) = self
                     .http
-                    .call(request, Patience::PATIENT, |answer| {
-                        let answer = judge(answer)?;
-                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, wire::next_page(answer)?))
-                    })
+                    .call(request, Patience::PATIENT, |answer| Ok((wire::data::<Vec<wire::TreeEntry>>(answer)?, wire::next_page(answer)?)))
                     .await
-                    .map_err(|error| self.for_reader(error).with("repo", repo))?;
+                    .map_err(|error| self.for_reader(error, repo).with("repo", repo))?;
                 for entry in page {
-                    files.extend(entry.into_file()?);
+                    files.extend(entry.into_file().map_err(|error| error.with("repo", repo))?);
                 }
                 next = link.map(|link| self.given(&link)).transpose()?;
                 if next.as_ref().is_some_and(|url| !seen.insert(url.expose().clone())) {
@@ -157,8 +154,10 @@ impl Source for HuggingFace {
         let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
         let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());
         let wanted = Wanted { path: &path, range, size: file.size, location };
-        let refusal =
-            |answer: &Answer| since_listed(self.for_reader(judge(answer).err().unwrap_or_else(unexpected)), &self.page(&manifest.repo));
+        let refusal = |answer: &Answer| {
+            let error = judge(answer).err().unwrap_or_else(unexpected);
+            since_listed(self.for_reader(error, &manifest.repo), &self.page(&manifest.repo))
+        };
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
@@ -171,7 +170,7 @@ impl Source for HuggingFace {
             .http
             .call(request, self.patience, |answer| match answer.status {
                 StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
-                _ => judge(answer)?.json::<wire::WhoAmI>(),
+                _ => wire::data::<wire::WhoAmI>(answer),
             })
             .await?;
         Ok(me.account())

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, later, retry_after, with_request_id};
-use crate::hub::{Account, GATED, MAY_NOT, refused};
+use crate::hub::{Account, GATED, MAY_NOT, refused, web_page};
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -236,6 +236,15 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
     Err(with_request_id(error, &answer.headers))
 }
 
+/// The data of a good answer to a read.
+pub(super) fn data<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T> {
+    let answer = judge(answer)?;
+    if answer.is_page() {
+        return Err(later(web_page("Hugging Face").with("status", answer.status.as_u16()), retry_after(&answer.headers)));
+    }
+    answer.json()
+}
+
 /// The service's own words: from the header, else from any of the body's known shapes. A page of HTML says nothing.
 fn words(answer: &Answer) -> String {
     if let Some(message) = answer.headers.get("x-error-message").and_then(|value| value.to_str().ok()) {
@@ -250,7 +259,7 @@ fn words(answer: &Answer) -> String {
             let error = body["error"].as_str().map(str::to_owned).or_else(|| list(&body["error"])).or_else(|| list(&body["errors"]));
             crate::hub::quoted(&error.unwrap_or_default())
         }
-        Err(_) if answer.body.starts_with(b"<") => String::new(),
+        Err(_) if answer.is_page() => String::new(),
         Err(_) => crate::hub::quoted(&String::from_utf8_lossy(&answer.body)),
     }
 }

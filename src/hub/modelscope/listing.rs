@@ -192,9 +192,6 @@ impl ModelScope {
 fn judge_page(answer: &Answer, is_later: bool, hiccups: &AtomicU32) -> Result<Listing> {
     judge::<Listing>(answer).map_err(|error| match error.kind() {
         ErrorKind::Forbidden if is_later && hiccups.fetch_add(1, Ordering::Relaxed) < HICCUPS => error.retry(Retry::Later(None)),
-        ErrorKind::Forbidden if is_later => error.hint_instead(
-            "ModelScope listed the first part and refuses another; run the same command again later, or check that the repository is still open to you",
-        ),
         _ => error,
     })
 }

@@ -99,16 +99,16 @@ impl Source for ModelScope {
         if repo.repo_type == RepoType::Space {
             return Err(Error::new(ErrorKind::Unsupported, "ModelScope studios are not read").with("repo", repo));
         }
-        let named = |error: Error| error.with("repo", repo);
+        let named = |error: Error| at_the_gate(error.with("repo", repo), &self.page(repo));
         let about: wire::About = self.http.call(self.get(&api(repo))?, self.patience, judge).await.map_err(named)?;
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
-        let head = self.head(repo, wanted).await.map_err(|error| at_the_gate(named(error), &self.page(repo)))?;
+        let head = self.head(repo, wanted).await.map_err(named)?;
         Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, first_commit: head.first })
     }
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
-        self.list(info).await
+        self.list(info).await.map_err(|error| at_the_gate(error, &self.page(&info.repo)))
     }
 
     async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
@@ -117,7 +117,8 @@ impl Source for ModelScope {
         let wanted = Wanted { path: &path, range, size: file.size, location };
         let refusal = |answer: &Answer| {
             let error = judge::<serde_json::Value>(answer).err();
-            since_listed(error.unwrap_or_else(unexpected), &self.page(&manifest.repo))
+            let page = self.page(&manifest.repo);
+            since_listed(at_the_gate(error.unwrap_or_else(unexpected), &page), &page)
         };
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, later, retry_after, with_request_id};
-use crate::hub::{MAY_NOT, quoted, refused};
+use crate::hub::{MAY_NOT, quoted, refused, web_page};
 use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 
 /// `GET /api/v1/{type}s/{repo}`
@@ -158,7 +158,13 @@ pub(super) fn judge<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
         Some(envelope) if answer.status.is_success() && envelope.good => serde_json::from_value(envelope.data)
             .map_err(|error| Error::new(ErrorKind::Protocol, "the answer's data is not what the service documents").because(error)),
         Some(envelope) => Err(refusal(answer, &envelope)),
-        None if answer.status.is_success() => Err(Error::new(ErrorKind::Protocol, "the answer has no envelope").retry(Retry::Later(None))),
+        None if answer.status.is_success() => {
+            let error = match answer.is_page() {
+                true => web_page("ModelScope"),
+                false => Error::new(ErrorKind::Protocol, "the answer has no envelope"),
+            };
+            Err(later(error, retry_after(&answer.headers)))
+        }
         None => {
             Err(refusal(answer, &Envelope { good: false, code: String::new(), message: String::new(), request: None, data: Value::Null }))
         }
@@ -254,6 +260,7 @@ fn token_page(endpoint: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Retry;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 
