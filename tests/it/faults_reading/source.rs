@@ -84,6 +84,33 @@ both_ways! {
     }
 }
 
+/// A model on Hugging Face that is renamed: before anything, or in the middle of its large file.
+fn is_renamed(early: bool) {
+    let trip = models(Way::HfToMs);
+    let Repo::Hf(source) = trip.source() else { panic!("the source is Hugging Face") };
+    let sha256 = source.files()[LARGE].sha256.clone();
+    if early {
+        source.rename("alice/roberta");
+    } else {
+        in_mid_file(&trip, Way::HfToMs, move || drop(source.rename("alice/roberta")));
+    }
+    let outcome = trip.world.run(&["migrate", "hf:alice/bert"]).exits(0);
+    snapshot(&outcome.shown(&trip.world));
+    assert_eq!(trip.copy().files()[LARGE].sha256, sha256);
+    assert_eq!(trip.copy().ours().len(), 1);
+    assert!(trip.world.hf.repo_exists(standins::huggingface::RepoKind::Model, "alice/roberta"));
+}
+
+#[test]
+fn a_source_that_has_another_name_by_now_is_found() {
+    is_renamed(true);
+}
+
+#[test]
+fn a_source_that_is_renamed_in_the_middle_of_a_file_is_found() {
+    is_renamed(false);
+}
+
 /// A ModelScope that lists by branch only, and perhaps shows no history.
 fn without_commits(history: bool) -> Trip {
     let trip = models(Way::MsToHf);

@@ -88,6 +88,18 @@ impl RepoHandle {
         self
     }
 
+    /// Gives it another name; the old one leads on to it. Returns it under that name.
+    pub fn rename(&self, to: &str) -> Self {
+        let key = RepoKey::new(self.key.kind, to);
+        let mut state = self.hub.state();
+        let mut repo = state.repos.remove(&self.key).unwrap_or_else(|| panic!("{} does not exist", self.key));
+        repo.key = key.clone();
+        state.repos.insert(key.clone(), repo);
+        state.moved.insert(self.key.clone(), key.clone());
+        drop(state);
+        Self { hub: Arc::clone(&self.hub), key }
+    }
+
     /// Adds or replaces a file, LFS or not as the hub would have it. Files added in a row make one commit, closed by
     /// [`RepoHandle::commit`], by any look at the repository, or by the first request to it.
     pub fn file(&self, path: &str, content: impl Into<Content>) -> &Self {

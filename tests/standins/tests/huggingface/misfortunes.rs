@@ -126,3 +126,19 @@ fn a_repository_may_vanish_in_mid_job() {
     }
     world.hf.strict().assert_clean();
 }
+
+#[test]
+fn a_renamed_repository_is_led_on_to() {
+    let world = World::start();
+    let repo = world.bert();
+    repo.file("a.txt", "a");
+    let head = repo.head();
+    let renamed = repo.rename("alice/roberta");
+    assert_eq!(renamed.head(), head);
+    let reply = world.get("/api/models/alice/bert");
+    assert_eq!((reply.status, reply.header("location")), (307, Some("/api/models/alice/roberta")));
+    let reply = world.get(&format!("/alice/bert/resolve/{head}/a.txt"));
+    assert_eq!((reply.status, reply.header("location")), (307, Some(format!("/alice/roberta/resolve/{head}/a.txt").as_str())));
+    assert_eq!(world.info("alice/roberta")["id"], "alice/roberta");
+    world.hf.strict().assert_clean();
+}
