@@ -155,8 +155,6 @@ pub struct Trip {
     pub world: World,
     way: Way,
     dataset: bool,
-    /// Whose the source is.
-    owner: &'static str,
 }
 
 /// What a hub itself puts into a fresh repository.
@@ -165,21 +163,14 @@ const FRESH: [&str; 4] = [".gitattributes", "README.md", "configuration.json", "
 impl Trip {
     /// Between models. The source holds a card that needs no change, instead of the one ModelScope puts there itself.
     pub fn new(way: Way) -> Self {
-        let trip = Self { world: World::start(), way, dataset: false, owner: "alice" };
+        let trip = Self { world: World::start(), way, dataset: false };
         trip.source().file("README.md", "# bert\n").commit();
         trip
     }
 
     /// Between datasets.
     pub fn of_dataset(way: Way) -> Self {
-        let trip = Self { world: World::start(), way, dataset: true, owner: "alice" };
-        trip.source().file("README.md", "# bert\n").commit();
-        trip
-    }
-
-    /// Between models, from one of bob's.
-    pub fn from_somebody_else(way: Way) -> Self {
-        let trip = Self { owner: "bob", ..Self::new(way) };
+        let trip = Self { world: World::start(), way, dataset: true };
         trip.source().file("README.md", "# bert\n").commit();
         trip
     }
@@ -203,8 +194,8 @@ impl Trip {
 
     pub fn source(&self) -> Repo {
         match self.way {
-            Way::HfToMs => self.on_hf(&format!("{}/bert", self.owner)),
-            Way::MsToHf => self.on_ms(&format!("{}/bert", self.owner)),
+            Way::HfToMs => self.on_hf("alice/bert"),
+            Way::MsToHf => self.on_ms("alice/bert"),
         }
     }
 
@@ -220,18 +211,11 @@ impl Trip {
         }
     }
 
-    /// Whether it is between datasets.
-    pub fn is_of_datasets(&self) -> bool {
-        self.dataset
-    }
-
     /// The two flags that name source and direction.
-    pub fn address(&self) -> &'static [&'static str] {
-        match (self.way, self.owner) {
-            (Way::HfToMs, "alice") => &["hf:alice/bert"],
-            (Way::MsToHf, "alice") => &["ms:alice/bert"],
-            (Way::HfToMs, _) => &["hf:bob/bert", "--dest", "alice/bert"],
-            (Way::MsToHf, _) => &["ms:bob/bert", "--dest", "alice/bert"],
+    pub fn address(&self) -> [&'static str; 1] {
+        match self.way {
+            Way::HfToMs => ["hf:alice/bert"],
+            Way::MsToHf => ["ms:alice/bert"],
         }
     }
 
