@@ -95,6 +95,9 @@ impl ErrorKind {
             Self::Corrupted => Some(
                 "what came is not what is listed, and nothing of it was committed; run the same command again, or leave the file out with --exclude",
             ),
+            Self::InvalidInput => {
+                Some("what the service says tells what it does not accept; if that is nothing of yours, report this line")
+            }
             Self::TooLarge => Some("leave the file out with --exclude"),
             Self::Protocol => Some("hf2ms does not know this answer; run the same command again, and report this line if it stays"),
             _ => None,

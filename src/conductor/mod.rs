@@ -176,7 +176,8 @@ impl Conductor<'_> {
         }
         let (expected, committed) = self.transfer(&survey, &plan).await?;
         self.events.send(What::Verifying {});
-        let mut proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await?;
+        let proof = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
+        let mut proof = proof.map_err(|error| if committed { unread(error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for file in &proof.proven {
             self.events.send(What::Proven(file.clone()));
@@ -252,6 +253,18 @@ impl Conductor<'_> {
         };
         stopped(&what)
     }
+}
+
+/// The destination could not be read after the commit. That is no failure of what was done, and no proof of it either.
+fn unread(error: Error) -> Error {
+    if error.kind() == ErrorKind::Conflict {
+        // somebody else wrote to it, and a new plan takes that into account
+        return error;
+    }
+    let next = error.hint().unwrap_or("run the same command again").to_owned();
+    Error::new(ErrorKind::Unproven, "everything is committed, and the destination cannot be read to prove it")
+        .because(anyhow::Error::msg(error.to_string()))
+        .hint_to(format!("do not delete the source; {next}"))
 }
 
 /// A cancellation, and what is at the destination.

@@ -71,6 +71,10 @@ impl HuggingFace {
             ErrorKind::RateLimited if self.token.is_none() => {
                 error.hint_to("set HF_TOKEN: who is signed in may ask more often; or run the same command again when the limit is over")
             }
+            ErrorKind::Forbidden if self.token.is_none() => {
+                let page = self.page(repo);
+                error.hint_instead(format!("set HF_TOKEN; with its account open {page}, accept its terms or ask for access, and run again"))
+            }
             _ => at_the_gate(error, &self.page(repo)),
         }
     }

@@ -257,7 +257,8 @@ fn words(answer: &Answer) -> String {
                 value.as_array().map(|items| items.iter().filter_map(text).collect::<Vec<_>>().join("; "))
             };
             let error = body["error"].as_str().map(str::to_owned).or_else(|| list(&body["error"])).or_else(|| list(&body["errors"]));
-            crate::hub::quoted(&error.unwrap_or_default())
+            let more = body["error_description"].as_str().map(|more| format!(": {more}")).unwrap_or_default();
+            crate::hub::quoted(&format!("{}{more}", error.unwrap_or_default()))
         }
         Err(_) if answer.is_page() => String::new(),
         Err(_) => crate::hub::quoted(&String::from_utf8_lossy(&answer.body)),

@@ -106,6 +106,10 @@ both_ways! {
         arrives_once(&once(way, Fault::ShortLength(MIB)));
     }
 
+    fn a_body_of_nothing_is_not_taken(way) {
+        arrives_once(&once(way, Fault::ShortLength(0)));
+    }
+
     fn a_small_file_that_is_always_too_short_is_refused(way) {
         for_ever_small(way, &Fault::ShortLength(2));
     }

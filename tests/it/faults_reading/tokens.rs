@@ -121,6 +121,17 @@ fn a_gated_source_of_either_kind_names_the_page() {
 }
 
 #[test]
+fn a_gated_source_names_the_page_to_who_is_not_signed_in() {
+    fails(3, || {
+        let mut trip = models(Way::HfToMs);
+        trip.world.unset("HF_TOKEN");
+        let Repo::Hf(repo) = trip.source() else { panic!("the source is Hugging Face") };
+        repo.gated(Gated::Auto);
+        trip
+    });
+}
+
+#[test]
 fn a_gated_source_of_modelscope_names_the_page() {
     fails(3, || {
         let trip = foreign(Way::MsToHf);
