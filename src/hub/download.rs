@@ -170,7 +170,11 @@ impl Downloads {
             _ => (ErrorKind::Unavailable, format!("{}'s storage refuses the file", self.title)),
         };
         let error = with_request_id(Error::new(kind, message).with("status", status.as_u16()), headers);
-        let error = later(error, retry_after(headers));
+        let error = match status.as_u16() {
+            // it will not grow
+            416 => return error,
+            _ => later(error, retry_after(headers)),
+        };
         let error = match status.as_u16() {
             400..=415 | 417..=428 => error.hint_to(
                 "the hub lists the file and its storage does not give it; run the same command again later, or leave the file out with --exclude",
