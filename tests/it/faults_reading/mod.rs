@@ -1,5 +1,7 @@
 //! Everything that the facts about both services say may go wrong while hf2ms reads: what it is, and the test that brings it about.
 //!
+//! Not here: silence or refusals without `Retry-After` that never end. They take the whole patience of a download, eleven minutes.
+//!
 //! Where nothing else is said a test is in the file of this folder that the heading names, goes both ways, and holds the whole text that a
 //! person sees in a snapshot, with the error of `--json` where it ends in one. A misfortune that nobody sees anything of is held against
 //! the snapshot of a run without any (`as_always_…`). Lookups and listings fail in the plan, downloads in the process that carries.
@@ -16,6 +18,8 @@
 //! | later page of a listing: 500, 503, broken | `listings::a_second_page_that_fails…` | `listings::a_second_page_that_stays_down…` |
 //! | redirect of a download: 500, 503 | `a_redirect_that_fails…` | `a_redirect_that_stays_down…` |
 //! | small file: 500, 503 | `a_small_file_that_fails…` | `a_small_file_that_stays_down…` |
+//! | the proof after the commit: 500, 503 | `a_proof_that_cannot_be_read_for_a_moment…` | `a_proof_that_cannot_be_read_says…` |
+//! | every shape of a refusal's body and id | | `the_words_of_a_refusal…` |
 //! | CDN: 500, 503, broken before the first byte | `a_storage_that_fails…`, `a_storage_whose_connection…` | `a_storage_that_stays_down…` |
 //!
 //! **Limits** (`limits`; facts, huggingface §2 "Rate limits", modelscope §2.1)
@@ -39,9 +43,9 @@
 //! | what | once | for ever |
 //! |---|---|---|
 //! | reset in the middle | `a_reset…`, `a_small_file_that_breaks_off…` | `a_line_that_breaks_every_few_megabytes…` |
-//! | stall in the middle; before the head | `a_body_that_goes_silent…`, `a_short_silence…`, `a_small_file_that_goes_silent…`, `a_storage_that_does_not_begin…`, `a_hub_that_does_not_begin…` | |
+//! | stall in the middle; before the head | `a_body_that_goes_silent…`, `a_short_silence…`, `a_small_file_that_goes_silent…`, `a_storage_that_does_not_begin…`, `a_hub_that_does_not_begin…`; the setting: `a_time_of_silence…` | |
 //! | body ends early | `a_body_that_ends_early…` | as resets |
-//! | body or length too short | `a_body_that_promises_too_little…` | `a_small_file_that_is_always_too_short…` |
+//! | body or length too short, or nothing | `a_body_that_promises_too_little…`, `a_body_of_nothing…` | `a_small_file_that_is_always_too_short…` |
 //! | body too long | `a_body_that_is_too_long…` | `a_small_file_that_is_always_too_long…` |
 //! | one byte flipped | `a_flipped_byte…` | `bytes_that_are_always_wrong…` |
 //! | right size, other bytes | | `other_bytes_of_the_right_size…` |
@@ -51,7 +55,7 @@
 //! | CDN: 404 | | `a_storage_that_has_lost_the_file…` |
 //! | 416 | | `a_file_that_is_shorter_in_the_storage…` |
 //! | `Range` ignored | | `a_range_that_is_ignored…` |
-//! | wrong `Content-Range`: start, total | `another_range_than_was_asked_for…` | `…for_ever…`, `a_range_of_a_file_of_another_size…` |
+//! | wrong `Content-Range`: start, total | `another_range_than_was_asked_for_is_not_taken`, `a_range_of_a_file_of_another_size…` | `another_range_than_was_asked_for_for_ever…`; ignored: `another_range_for_ever…` |
 //! | another `ETag` in the middle | `a_file_that_changes_while_it_is_read…` | |
 //! | listed, and 404 or an error in a 200 when read | | `a_listed_file_that_is_not_there…`, `a_listed_file_that_modelscope_denies…` |
 //! | under review (`InCheck`) | | `a_file_under_review…` |
@@ -67,6 +71,7 @@
 //! | repeated page | `a_listing_that_repeats_a_page…` |
 //! | HTML in place of a listing, cut in the middle | `a_web_page_in_place_of_a_listing…`, `a_page_of_a_gateway_in_place_of_a_listing…`, `a_listing_that_breaks_off…` |
 //! | next link, kind or size not understood | `a_link_that_is_not_understood…`, `an_entry_…` |
+//! | a dataset without `revisions` | `a_dataset_without_a_route_for_revisions…` |
 //! | 3,000 entries at most, short pages, no digests, no listing by commit, no history | `caps`, `guesses` (no snapshots: what is seen is as always) |
 //!
 //! **The source itself** (`source`)
