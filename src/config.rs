@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::http::IDLE_TIMEOUT;
 use crate::hub::{huggingface, modelscope};
 use crate::protocol::Endpoints;
 use crate::repo::Platform;
@@ -36,8 +37,12 @@ pub struct Config {
     pub home: PathBuf,
     /// `HF2MS_RUNNER`.
     pub runner: Option<String>,
+    /// `HF2MS_IDLE_TIMEOUT`: how many seconds nothing may come of a download before it is asked for anew.
+    pub idle_seconds: u64,
     /// What was found and not used.
     pub warnings: Vec<String>,
+    /// Says to a person what should be known while something goes on. A face sets it.
+    pub say: fn(&str),
 }
 
 impl Config {
@@ -83,7 +88,9 @@ impl Config {
             },
             home,
             runner: variables.get("HF2MS_RUNNER").cloned(),
+            idle_seconds: idle_seconds(variables)?,
             warnings,
+            say: |_| {},
         })
     }
 
@@ -196,6 +203,18 @@ fn modelscope_endpoint(values: &Values<'_>) -> String {
     let configured =
         values.variables.get("MODELSCOPE_ENDPOINT").cloned().or_else(|| values.first(&["MODELSCOPE_DOMAIN"]).map(|(text, _)| text));
     configured.map_or_else(|| modelscope::ENDPOINT.to_owned(), full).trim().trim_end_matches('/').to_owned()
+}
+
+/// From 1 to 60 seconds. A line that often goes silent is found out sooner with less.
+fn idle_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
+    let most = IDLE_TIMEOUT.as_secs();
+    match variables.get("HF2MS_IDLE_TIMEOUT") {
+        None => Ok(most),
+        Some(text) => text.trim().parse().ok().filter(|seconds| (1..=most).contains(seconds)).ok_or_else(|| {
+            Error::usage("HF2MS_IDLE_TIMEOUT is no number of seconds", format!("set it to a whole number from 1 to {most}, or not at all"))
+                .with("got", format!("`{text}`"))
+        }),
+    }
 }
 
 fn home(variables: &BTreeMap<String, String>) -> PathBuf {

@@ -83,6 +83,26 @@ impl ErrorKind {
             Self::Local => "local",
         }
     }
+
+    /// What helps against most errors of the kind, where nobody knew better.
+    fn next_step(self) -> Option<&'static str> {
+        match self {
+            Self::Unavailable => {
+                Some("run the same command again when the service, or the way to it, works again; it goes on with what is missing")
+            }
+            Self::RateLimited => Some("run the same command again when the limit is over; it goes on with what is missing"),
+            Self::Conflict => Some("run the same command again; it plans anew"),
+            Self::Corrupted => Some(
+                "what came is not what is listed, and nothing of it was committed; run the same command again, or leave the file out with --exclude",
+            ),
+            Self::InvalidInput => {
+                Some("what the service says tells what it does not accept; if that is nothing of yours, report this line")
+            }
+            Self::TooLarge => Some("leave the file out with --exclude"),
+            Self::Protocol => Some("hf2ms does not know this answer; run the same command again, and report this line if it stays"),
+            _ => None,
+        }
+    }
 }
 
 /// Whether the same request may pass on another try.
@@ -189,9 +209,9 @@ impl Error {
         self.0.retry
     }
 
-    /// What the user can do about it.
+    /// What the user can do about it: what was set, else what helps against errors of the kind.
     pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        self.0.hint.as_deref().or_else(|| self.0.kind.next_step())
     }
 
     /// A fact by its name.

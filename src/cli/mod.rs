@@ -53,7 +53,7 @@ fn dispatch(command: Command) -> Result<u8> {
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
             let runtime = runtime.map_err(|error| Error::new(crate::error::ErrorKind::Local, "no runtime").because(error))?;
-            let config = Config::read()?;
+            let config = Config { say, ..Config::read()? };
             for warning in &config.warnings {
                 say(&format!("warning: {warning}"));
             }

@@ -20,7 +20,7 @@ pub use prove::{Expected, Proof, prove};
 pub use survey::{Purpose, Survey};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Notice, Patience};
+use crate::http::Patience;
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
 use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
@@ -41,7 +41,12 @@ const REPLANS: u32 = 3;
 /// Runs a job to its end and reports. Never fails: what went wrong is in the report.
 pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
     events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
-    let hub = |platform| Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), Patience::PATIENT);
+    let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
+    let hub = |platform| {
+        let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
+        hub.tell_waits_to(events.faintly());
+        Ok::<_, Error>(hub)
+    };
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page);
     tally.compared(job.compared);
@@ -59,14 +64,6 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             committing: Arc::new(watch::Sender::new(false)),
         })
     });
-    if let Ok(conductor) = &conductor {
-        let say = events.faintly();
-        let notice: Notice = Arc::new(move |error, wait| {
-            say(format!("waiting {} s and trying again, for up to eleven minutes: {error}", wait.as_secs()));
-        });
-        conductor.source.tell(notice.clone());
-        conductor.destination.tell(notice);
-    }
     let outcome = match &conductor {
         Ok(conductor) => conductor.run(cancel).await,
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),

@@ -44,6 +44,8 @@ pub struct Survey {
     pub learned: Vec<Digests>,
     /// Files that the source lists and does not give, and why.
     unreadable: BTreeMap<RepoPath, String>,
+    /// The commit that the source has moved on to since it was planned.
+    moved_to: Option<String>,
     request: Request,
     takes: Takes,
     /// Files that go as a blob, as far as can be told beforehand: an estimate is made of them, no decision.
@@ -65,24 +67,15 @@ impl Survey {
         let selection = Selection::new(&request.include, &request.exclude)?;
         let from = async {
             let info = source.info(&request.source, request.revision.as_deref()).await?;
-            let info = match commit {
-                // the branch has moved on: the commit itself is read
-                Some(commit) if info.commit.as_deref().is_some_and(|head| head != commit) => {
-                    source.info(&request.source, Some(commit)).await?
+            match commit {
+                Some(planned) if info.commit.as_deref().is_none_or(|head| head != planned) => {
+                    as_planned(source, request, info, planned).await
                 }
-                _ => info,
-            };
-            let manifest = source.manifest(&info).await?;
-            if commit.is_some() && manifest.commit.as_deref() != commit {
-                return Err(Error::new(ErrorKind::NeedsConfirmation, "the source has moved since it was planned")
-                    .with("planned", commit.unwrap_or_default())
-                    .with("now", manifest.commit.as_deref().unwrap_or("none"))
-                    .hint_to("run the same command again: it plans anew"));
+                _ => Ok((source.manifest(&info).await?, None)),
             }
-            Ok(manifest)
         };
         let (manifest, existing) = tokio::join!(from, look(destination, request));
-        let mut manifest = manifest.map_err(|error| error.during("read source"))?;
+        let (mut manifest, moved_to) = manifest.map_err(|error| error.during("read source"))?;
         let existing = existing.map_err(|error| error.during("read destination"))?;
         apply_known(&mut manifest, known);
         let limits = destination.limits();
@@ -98,6 +91,7 @@ impl Survey {
             compared: 0,
             learned: Vec::new(),
             unreadable: BTreeMap::new(),
+            moved_to,
             request: request.clone(),
             takes: Takes { actions: limits.actions, inline: limits.inline, negotiate: limits.negotiate },
             streams,
@@ -163,6 +157,10 @@ impl Survey {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if let Some(head) = &self.moved_to {
+            let planned = self.source.commit.as_deref().unwrap_or_default();
+            warnings.push(format!("the source has moved on to commit {head}; this is about commit {planned}, as it was planned"));
+        }
         if self.request.source.repo_type == crate::repo::RepoType::Space {
             warnings.push("the source is a Space: its files are copied, it will not run as an app".to_owned());
         }
@@ -322,6 +320,35 @@ async fn digests_there<D: Source>(destination: &D, manifest: &Manifest, there: &
     let opened = retry(Patience::ATTENDED, || destination.open(manifest, there, 0..1, Location::Fresh)).await?;
     let named = opened.validator.filter(|_| opened.total == Some(there.size));
     Ok(Digests { sha256: named.and_then(|tag| tag.parse().ok()), git_sha1: None })
+}
+
+/// The source at the commit that was planned, and where its branch is now if the hub tells.
+///
+/// Fails with `NeedsConfirmation` when that commit can no longer be listed as it was.
+async fn as_planned<S: Source>(source: &S, request: &Request, info: RepoInfo, planned: &str) -> Result<(Manifest, Option<String>)> {
+    let moved = |now: Option<&str>| {
+        Error::new(ErrorKind::NeedsConfirmation, "the source has moved since it was planned")
+            .with("planned", planned)
+            .with("now", now.unwrap_or("none"))
+            .hint_to("run the same command again: it plans anew")
+    };
+    let Some(head) = info.commit.clone() else {
+        // a hub without history names its newest commit in the listing
+        let manifest = source.manifest(&info).await?;
+        return if manifest.commit.as_deref() == Some(planned) { Ok((manifest, None)) } else { Err(moved(manifest.commit.as_deref())) };
+    };
+    // the branch has moved on: the commit itself is read
+    let pinned = async {
+        let info = source.info(&request.source, Some(planned)).await?;
+        source.manifest(&info).await
+    };
+    match pinned.await {
+        Ok(manifest) if manifest.commit.as_deref() == Some(planned) => Ok((manifest, Some(head))),
+        Ok(_) => Err(moved(Some(&head))),
+        // some sites list branches only (facts, modelscope §2.3 [?])
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(moved(Some(&head))),
+        Err(error) => Err(error),
+    }
 }
 
 /// The destination, or nothing where it does not exist yet.

@@ -8,12 +8,8 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 
-use super::{stalled, transport};
-use crate::error::Result;
-
-/// A download of which nothing came for so long is broken off and continued over another connection. Short, because a stream that
-/// stands still for good looks like one that is slow; long enough for a link that is shared by many.
-const STALL: Duration = Duration::from_secs(20);
+use super::{IDLE_TIMEOUT, transport};
+use crate::error::{Error, ErrorKind, Result, Retry};
 
 /// How often transfers were asked for less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,24 +45,30 @@ impl Count {
 /// The head of an answer, its body unread.
 pub struct Incoming {
     response: Response,
+    idle: Duration,
     troubles: Count,
 }
 
 /// An answer whose troubles nobody counts.
 impl From<Response> for Incoming {
     fn from(response: Response) -> Self {
-        Self::new(response, Count::default())
+        Self::new(response, IDLE_TIMEOUT, Count::default())
     }
 }
 
 impl Incoming {
-    pub(super) fn new(response: Response, troubles: Count) -> Self {
-        Self { response, troubles }
+    pub(super) fn new(response: Response, idle: Duration, troubles: Count) -> Self {
+        Self { response, idle, troubles }
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.response.status()
+    }
+
+    /// How many bytes are to come, when it says so.
+    pub fn content_length(&self) -> Option<u64> {
+        self.response.content_length()
     }
 
     /// The headers.
@@ -75,11 +77,11 @@ impl Incoming {
     }
 
     /// The next bytes, or `None` at the end. Fails with a retryable `Unavailable` when the connection breaks or nothing comes for
-    /// twenty seconds.
+    /// too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let chunk = match tokio::time::timeout(STALL, self.response.chunk()).await {
+        let chunk = match tokio::time::timeout(self.idle, self.response.chunk()).await {
             Ok(chunk) => chunk.map_err(transport),
-            Err(_) => Err(stalled()),
+            Err(_) => Err(Error::new(ErrorKind::Unavailable, "nothing came any more").retry(Retry::Later(None))),
         };
         if chunk.is_err() {
             self.troubles.broke();

@@ -7,8 +7,9 @@ mod incoming;
 mod log;
 mod request;
 mod retry;
+mod waits;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode};
 
 pub use body::{UploadBody, UploadSender, upload_body};
-pub use classify::{classify, retry_after};
+pub use classify::{classify, later, retry_after, with_request_id};
 pub use incoming::{Incoming, Troubles};
 pub use log::log_requests;
 pub use request::{Payload, Piece, Request};
@@ -28,7 +29,10 @@ use log::Sent;
 
 /// How long a whole API call may take. Hugging Face works up to 60 s on a commit and may go on after it (facts, huggingface §3).
 const CALL_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long the head of a download's answer may take.
+/// How long nothing may come of a download, unless another time is configured. Short, because a stream that stands still for good looks
+/// like one that is slow; long enough for a link that is shared by many.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an answer to an upload may take once it has begun.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Redirects followed by a lookup.
 const MOST_HOPS: usize = 4;
@@ -52,6 +56,11 @@ impl Answer {
         self.headers.get(name.into()).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether the body is a web page.
+    pub fn is_page(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
     /// The body as JSON. Fails with `Protocol`.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -62,18 +71,14 @@ impl Answer {
     }
 }
 
-/// Who hears of a call that has to wait for long: why, and how long at first.
-pub type Notice = Arc<dyn Fn(&Error, Duration) + Send + Sync>;
-
-/// A wait shorter than this is nobody's business.
-const LONG_WAIT: Duration = Duration::from_secs(5);
-
 /// The client. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
     troubles: incoming::Count,
-    notice: Arc<OnceLock<Notice>>,
+    /// How long nothing may come of a download.
+    idle: Duration,
+    waits: waits::Waits,
 }
 
 impl Http {
@@ -82,7 +87,9 @@ impl Http {
     ///
     /// HTTP/1.1 throughout: one connection a stream keeps streams from sharing one flow-control window; a ModelScope PUT over HTTP/2
     /// was measured three times slower (facts, modelscope §3.3).
-    pub fn new(loopback_only: bool) -> Result<Self> {
+    ///
+    /// A download for which nothing comes for `idle` is broken off.
+    pub fn new(loopback_only: bool, idle: Duration) -> Result<Self> {
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -100,13 +107,17 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| Error::new(ErrorKind::Local, "no HTTP client").because(error))?;
-        Ok(Self { client, troubles: incoming::Count::default(), notice: Arc::default() })
+        Ok(Self { client, troubles: incoming::Count::default(), idle, waits: waits::Waits::default() })
     }
 
-    /// Lets somebody hear of calls that have to wait for long. The first to ask stays.
-    pub fn tell(&self, notice: Notice) {
-        // whoever listens already hears it
-        let _kept = self.notice.set(notice);
+    /// Tells of every wait that is long enough for a person to wonder, with its reason.
+    pub fn tell_waits_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
+        self.waits.tell_to(listener);
+    }
+
+    /// Tells of the wait that a download's refusal leads to.
+    pub fn tell_of(&self, refusal: &Error) {
+        self.waits.tell_of(refusal);
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must
@@ -118,14 +129,8 @@ impl Http {
     {
         let request = &request;
         let judge = &judge;
-        let mut said = false;
-        let told = |error: &Error, wait| {
-            if let (false, true, Some(notice)) = (said, wait >= LONG_WAIT, self.notice.get()) {
-                said = true;
-                notice(error, wait);
-            }
-        };
         let mut attempt = 0;
+        let told = |error: &Error, wait| self.waits.tell(error, wait);
         retry_told(patience, told, move || {
             attempt += 1;
             self.attempt(request, attempt, judge)
@@ -171,14 +176,15 @@ impl Http {
 
     /// Sends a request once and returns as soon as the answer's head is there, for a download. The caller reads on and retries.
     pub async fn open(&self, request: &Request) -> Result<Incoming> {
-        let response = match tokio::time::timeout(HEAD_TIMEOUT, self.execute(request.build()?, 1)).await {
+        // the head may take longer: some services look for the file first
+        let response = match tokio::time::timeout(self.idle * 3, self.execute(request.build()?, 1)).await {
             Ok(response) => response.map_err(transport),
             Err(_) => Err(stalled()),
         };
         match response {
             Ok(response) => {
                 self.troubles.see(response.status());
-                Ok(Incoming::new(response, self.troubles.clone()))
+                Ok(Incoming::new(response, self.idle, self.troubles.clone()))
             }
             Err(error) => {
                 self.troubles.broke();
@@ -193,7 +199,7 @@ impl Http {
     }
 
     /// Reads a refused download's body, as far as it helps to say why.
-    pub async fn answer_of(mut response: Incoming) -> Answer {
+    pub async fn answer_of(response: &mut Incoming) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while body.len() < 64 << 10 {
@@ -259,13 +265,21 @@ fn stalled() -> Error {
 pub fn transport(error: reqwest::Error) -> Error {
     let message = if error.is_connect() {
         "no connection"
+    } else if error.is_timeout() && (error.is_body() || error.is_decode()) {
+        "nothing came any more"
     } else if error.is_timeout() {
         "no answer in time"
     } else {
         "the connection broke"
     };
-    // the URL is shown by `Request`, without its query
-    Error::new(ErrorKind::Unavailable, message).because(error.without_url()).retry(Retry::Later(None))
+    // the URL is shown by `Request`, without its query; of the rest the innermost says what happened
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let cause = std::error::Error::source(&error).map(|_| cause.to_string()).unwrap_or_default();
+    let error = Error::new(ErrorKind::Unavailable, message).retry(Retry::Later(None));
+    if cause.is_empty() { error } else { error.because(anyhow::Error::msg(cause)) }
 }
 
 #[cfg(test)]
@@ -280,7 +294,7 @@ mod tests {
         let (sender, body) = upload_body(1 << 30, 4);
         tokio::spawn(async move { while sender.send(Bytes::from(vec![0; 1 << 20])).await {} });
         let request = Request::new(reqwest::Method::PUT, url);
-        let put = tokio::spawn(async move { Http::new(true)?.put(&request, body).await });
+        let put = tokio::spawn(async move { Http::new(true, IDLE_TIMEOUT)?.put(&request, body).await });
         let connection = tokio::task::spawn_blocking(move || listener.accept().unwrap().0).await.unwrap();
         (connection, put)
     }

@@ -12,16 +12,18 @@ pub struct Patience {
     pub tries: u32,
     /// And no more waiting between tries than this, added up. The tries themselves may take as long as they take.
     pub time: Duration,
+    /// How long nothing may come of a download before it is asked for anew. [`super::IDLE_TIMEOUT`] at most.
+    pub idle: Duration,
 }
 
 impl Patience {
     /// For calls somebody waits for: 5 tries within a minute.
-    pub const ATTENDED: Self = Self { tries: 5, time: Duration::from_secs(60) };
+    pub const ATTENDED: Self = Self { tries: 5, time: Duration::from_secs(60), idle: super::IDLE_TIMEOUT };
     /// For calls inside a running migration: a rate-limit window is 5 minutes long (facts, huggingface §2), so two of them fit, and so
     /// does an outage of ten minutes.
-    pub const PATIENT: Self = Self { tries: 24, time: Duration::from_secs(660) };
+    pub const PATIENT: Self = Self { tries: 24, time: Duration::from_secs(660), idle: super::IDLE_TIMEOUT };
     /// No second try.
-    pub const ONCE: Self = Self { tries: 1, time: Duration::ZERO };
+    pub const ONCE: Self = Self { tries: 1, time: Duration::ZERO, idle: super::IDLE_TIMEOUT };
 }
 
 /// Waits between tries: 0.5 s doubling to 40 s, each with up to half of itself added at random.
@@ -71,7 +73,7 @@ where
 }
 
 /// The same; before each wait `told` hears of it, and of the reason.
-pub(super) async fn retry_told<T, F, A>(patience: Patience, mut told: impl FnMut(&Error, Duration), mut attempt: A) -> Result<T>
+pub(super) async fn retry_told<T, F, A>(patience: Patience, told: impl Fn(&Error, Duration), mut attempt: A) -> Result<T>
 where
     A: FnMut() -> F,
     F: Future<Output = Result<T>>,
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end() {
-        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(600) });
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(600), ..Patience::ONCE });
         let waits: Vec<_> = std::iter::from_fn(|| backoff.next(None)).collect();
         assert_eq!(waits.len(), 3);
         assert!(waits[0] >= Duration::from_millis(500) && waits[0] <= Duration::from_millis(750));
@@ -108,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_wait_longer_than_the_budget_is_not_waited() {
-        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10) });
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10), ..Patience::ONCE });
         assert_eq!(backoff.next(Some(Duration::from_secs(11))), None);
-        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10) });
+        let mut backoff = Backoff::new(Patience { tries: 4, time: Duration::from_secs(10), ..Patience::ONCE });
         assert_eq!(backoff.next(Some(Duration::from_secs(9))), Some(Duration::from_secs(9)));
     }
 

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
 use url::Url;
 
 use super::{Location, Opened};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Incoming, Request, retry_after};
+use crate::http::{Answer, Http, Incoming, Request, later, retry_after, with_request_id};
 use crate::secret::SafeUrl;
 
 /// Past this size Hugging Face's own client takes no file over plain HTTP. Ranges of it may be given where the whole is not, so such a
@@ -21,14 +21,21 @@ pub const PLAIN_LIMIT: u64 = 50_000_000_000;
 const MOST_HOPS: usize = 5;
 /// How long a location may be used again. Signed URLs live 20 minutes and more (facts, modelscope §2.4).
 const REMEMBERED: Duration = Duration::from_secs(300);
+/// A storage that refuses new addresses of a file so often, and for so long, has been meant.
+const REFUSALS: u32 = 5;
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// How many locations are remembered.
 const MOST_REMEMBERED: usize = 256;
 
 /// Where files were found lately, so that the parts of one file share a resolve call; after any failure the hub is asked anew.
 pub(super) struct Downloads {
     http: Http,
+    /// The hub's name, for people.
+    title: &'static str,
     endpoint: Url,
     found: Mutex<HashMap<String, Found>>,
+    /// Since when, and how often, the storage refused the addresses that the hub had just given.
+    refusals: Mutex<HashMap<String, (Instant, u32)>>,
 }
 
 /// Where a file's bytes are, and what the hub said of them when it sent on.
@@ -51,8 +58,8 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Downloads {
-    pub(super) fn new(http: Http, endpoint: Url) -> Self {
-        Self { http, endpoint, found: Mutex::default() }
+    pub(super) fn new(http: Http, title: &'static str, endpoint: Url) -> Self {
+        Self { http, title, endpoint, found: Mutex::default(), refusals: Mutex::default() }
     }
 
     /// Opens a file. `request` makes a request to an address, with credentials if it is the hub's own; `refusal` says what a refusal of
@@ -69,11 +76,14 @@ impl Downloads {
             Some(found) => found.url.clone(),
             None => SafeUrl::join(&self.endpoint, path)?,
         };
+        // whether the hub gave the storage's address just now
+        let mut is_new = false;
+        let mut ranged = range.start > 0 || range.end < size || size > PLAIN_LIMIT;
         for _hop in 0..MOST_HOPS {
             let own = self.is_own(&url);
             let mut request = request(url.clone())?;
-            request.headers.extend(download_headers(&range, size)?);
-            let response = self.http.open(&request).await?;
+            request.headers.extend(download_headers(ranged.then_some(&range))?);
+            let mut response = self.http.open(&request).await?;
             match response.status() {
                 status if status.is_redirection() => {
                     let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -81,13 +91,30 @@ impl Downloads {
                     url = SafeUrl::join(url.expose(), target)?;
                     if own && !self.is_own(&url) {
                         found = Some(self.remember(path, url.clone(), response.headers()));
+                        is_new = true;
                     }
                 }
-                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return opened(response, &range, found.as_ref()),
-                _ if own => return Err(refusal(&Http::answer_of(response).await)),
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
+                    if let Some(error) = something_else(&mut response, own, size, &refusal).await {
+                        return Err(error.with("url", &url));
+                    }
+                    let opened = opened(response, &range, found.as_ref()).map_err(|error| error.with("url", &url));
+                    self.refusals().remove(path);
+                    return opened;
+                }
                 status => {
-                    self.forget(path, &url);
-                    return Err(storage_refusal(status, retry_after(response.headers())).with("url", &url));
+                    let error = match own {
+                        true => refusal(&Http::answer_of(&mut response).await),
+                        false => self.refused(path, &url, is_new, status, response.headers()),
+                    };
+                    if error.kind() == ErrorKind::TooLarge && !ranged {
+                        // what is not given whole may be given in ranges, and one range may be all of it (facts, huggingface §2 [?])
+                        ranged = true;
+                        continue;
+                    }
+                    let error = error.with("url", &url);
+                    self.http.tell_of(&error);
+                    return Err(error);
                 }
             }
         }
@@ -100,6 +127,21 @@ impl Downloads {
 
     fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, HashMap<String, (Instant, u32)>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a refusal of an address that is new. One that has expired helps itself by another; several in a row, for a while, will not.
+    fn is_for_good(&self, path: &str, status: StatusCode) -> bool {
+        if !matches!(status.as_u16(), 400..=407 | 409..=415 | 417..=428 | 451) {
+            return false;
+        }
+        let mut refusals = self.refusals();
+        let (since, count) = refusals.entry(path.to_owned()).or_insert((Instant::now(), 0));
+        *count += 1;
+        *count >= REFUSALS && since.elapsed() >= REFUSED_FOR
     }
 
     fn recent(&self, path: &str) -> Option<Found> {
@@ -120,6 +162,31 @@ impl Downloads {
         place
     }
 
+    /// What a storage or CDN answered instead of the content. Such hosts say no more than a status; a refused URL has mostly expired, so
+    /// the hub is asked for a new one, unless new ones are refused as well.
+    fn refused(&self, path: &str, url: &SafeUrl, is_new: bool, status: StatusCode, headers: &HeaderMap) -> Error {
+        self.forget(path, url);
+        let (kind, message) = match status.as_u16() {
+            416 => (ErrorKind::Corrupted, format!("the file in {}'s storage is shorter than the listing says", self.title)),
+            429 => (ErrorKind::RateLimited, format!("too many requests to {}'s storage", self.title)),
+            500..600 => (ErrorKind::Unavailable, format!("{}'s storage is not working right now", self.title)),
+            _ => (ErrorKind::Unavailable, format!("{}'s storage refuses the file", self.title)),
+        };
+        let error = with_request_id(Error::new(kind, message).with("status", status.as_u16()), headers);
+        let error = match status.as_u16() {
+            // it will not grow
+            416 => return error,
+            _ => later(error, retry_after(headers)),
+        };
+        let error = match status.as_u16() {
+            400..=415 | 417..=428 => error.hint_to(
+                "the hub lists the file and its storage does not give it; run the same command again later, or leave the file out with --exclude",
+            ),
+            _ => error,
+        };
+        if is_new && self.is_for_good(path, status) { error.retry(Retry::Never) } else { error }
+    }
+
     /// Drops a location that was refused, so that nobody else tries it.
     fn forget(&self, path: &str, url: &SafeUrl) {
         let mut found = self.found();
@@ -129,11 +196,11 @@ impl Downloads {
     }
 }
 
-/// The headers of every download: no compression, and a range unless the whole of a file of ordinary size is wanted.
-fn download_headers(range: &Range<u64>, size: u64) -> Result<HeaderMap> {
+/// The headers of every download: no compression, and the range where there is one.
+fn download_headers(range: Option<&Range<u64>>) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if range.start > 0 || range.end < size || size > PLAIN_LIMIT {
+    if let Some(range) = range {
         let value = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let value = HeaderValue::from_str(&value).map_err(|error| Error::new(ErrorKind::Local, "no range header").because(error))?;
         headers.insert(RANGE, value);
@@ -143,13 +210,13 @@ fn download_headers(range: &Range<u64>, size: u64) -> Result<HeaderMap> {
 
 /// Reads where a download's body starts and how long the file is from its head.
 ///
-/// Fails with a retryable `Protocol` when the head contradicts the range asked for.
+/// Fails with a retryable `Corrupted` when the head contradicts the range asked for.
 fn opened(response: Incoming, range: &Range<u64>, found: Option<&Found>) -> Result<Opened> {
     let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (start, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
         let (start, total) = text(CONTENT_RANGE).and_then(content_range).ok_or_else(|| mismatch("a partial answer without a range"))?;
         if start != range.start {
-            return Err(mismatch("a range that was not asked for"));
+            return Err(mismatch("the answer starts elsewhere than was asked for").with("asked", range.start).with("got", start));
         }
         (start, total)
     } else {
@@ -174,17 +241,24 @@ fn validator(headers: &HeaderMap) -> Option<String> {
 }
 
 fn mismatch(message: &'static str) -> Error {
-    Error::new(ErrorKind::Protocol, message).retry(Retry::Later(None))
+    Error::new(ErrorKind::Corrupted, message).retry(Retry::Later(None))
 }
 
-/// What a storage or CDN answered instead of the content. Such hosts say no more than a status; a refused URL has mostly expired, so
-/// the hub is asked for a new one.
-fn storage_refusal(status: StatusCode, retry_after: Option<Duration>) -> Error {
-    let error = Error::new(ErrorKind::Unavailable, "the storage refused").with("status", status.as_u16());
-    match status.as_u16() {
-        416 => error.retry(Retry::Never),
-        _ => error.retry(Retry::Later(retry_after)),
+/// Says what came where it cannot be the file: a page of whoever stands in the way, or a hub's own "no" in a 200 (facts, modelscope §2.4).
+async fn something_else(response: &mut Incoming, own: bool, size: u64, refusal: impl Fn(&Answer) -> Error) -> Option<Error> {
+    let length = response.content_length().filter(|length| *length != size)?;
+    if response.status() != StatusCode::OK {
+        return None;
     }
+    let media = response.headers().get(CONTENT_TYPE).map(|media| media.as_bytes().to_vec()).unwrap_or_default();
+    if media.starts_with(b"text/html") {
+        return Some(mismatch("a web page came in place of the file").with("expected", size).with("got", length));
+    }
+    if !own || !media.starts_with(b"application/json") {
+        return None;
+    }
+    // what is no refusal either is held to its size like any other answer
+    Some(refusal(&Http::answer_of(response).await)).filter(|error| error.kind() != ErrorKind::Protocol)
 }
 
 #[cfg(test)]
@@ -194,7 +268,7 @@ mod tests {
     #[test]
     fn a_location_that_was_refused_is_not_given_out_again() {
         let url = |text: &str| SafeUrl::new(text.parse().unwrap());
-        let downloads = Downloads::new(Http::new(true).unwrap(), "https://hub.example".parse().unwrap());
+        let downloads = Downloads::new(Http::new(true, REMEMBERED).unwrap(), "the hub", "https://hub.example".parse().unwrap());
         downloads.remember("file", url("https://cdn.example/new"), &HeaderMap::new());
         downloads.forget("file", &url("https://cdn.example/old"));
         assert!(downloads.recent("file").is_some(), "somebody found a new one meanwhile");

@@ -4,23 +4,24 @@ mod download;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
-mod refusals;
+mod refusal;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use url::{Host, Url};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Incoming, Notice, Patience, Request, Troubles, UploadBody};
-use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility, is_obeyed};
+use crate::error::{Error, Result};
+use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
+use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
 pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
-pub use refusals::gone;
+pub use refusal::gone;
+use refusal::{GATED, MAY_NOT, at_the_gate, quoted, refused, since_listed, taken, unexpected, web_page};
 
 /// What a repository is, without its listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,31 +255,6 @@ fn endpoint(text: &str) -> Result<(Url, bool)> {
     }
 }
 
-/// A refused download: who may see a gated repository may not yet read its files, and only its page lets them in.
-fn at_the_gate(error: Error, page: &str) -> Error {
-    match error.kind() {
-        ErrorKind::Forbidden => {
-            error.hint_instead(format!("open {page} while signed in, accept its terms or ask for access, and run again"))
-        }
-        _ => error,
-    }
-}
-
-/// An answer to a download that nothing explains.
-fn unexpected() -> Error {
-    Error::new(ErrorKind::Protocol, "an answer that is neither the file nor an error")
-}
-
-/// A service's words, fit for one line: nothing that a terminal would obey, at most 300 characters.
-fn quoted(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut short: String = line.chars().filter(|character| !is_obeyed(*character)).take(300).collect();
-    if short.len() < line.len() {
-        short.push('…');
-    }
-    short
-}
-
 macro_rules! each {
     ($self:ident, $hub:ident => $call:expr) => {
         match $self {
@@ -307,14 +283,14 @@ impl Hub {
         hub.map_err(|error| error.with("hub", platform.title()))
     }
 
+    /// Tells of every wait that is long enough for a person to wonder, with its reason.
+    pub fn tell_waits_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
+        each!(self, hub => hub.http.tell_waits_to(listener));
+    }
+
     /// The address of a repository's page.
     pub fn page(&self, repo: &RepoRef) -> String {
         each!(self, hub => hub.page(repo))
-    }
-
-    /// Lets somebody hear of calls that have to wait for long.
-    pub fn tell(&self, notice: Notice) {
-        each!(self, hub => hub.tell(notice));
     }
 }
 

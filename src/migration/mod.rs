@@ -62,14 +62,18 @@ impl Prepared {
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             compared: self.compared,
-            limits: Limits::default(),
+            limits: Limits { idle_seconds: config.idle_seconds, ..Limits::default() },
         }
     }
 }
 
 /// The client for one platform, with its token.
 pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
-    Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), Patience::ATTENDED)
+    let patience = Patience { idle: Duration::from_secs(config.idle_seconds), ..Patience::ATTENDED };
+    let hub = Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), patience)?;
+    let say = config.say;
+    hub.tell_waits_to(move |words| say(&words));
+    Ok(hub)
 }
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.

@@ -102,10 +102,12 @@ pub struct Limits {
     pub most_streams: usize,
     /// Bytes of file content held at once.
     pub memory: u64,
+    /// How long nothing may come of a download before it is asked for anew.
+    pub idle_seconds: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 8, most_streams: 64, memory: 96 << 20 }
+        Self { streams: 8, most_streams: 64, memory: 96 << 20, idle_seconds: 20 }
     }
 }

@@ -285,16 +285,9 @@ fn a_hugging_face_that_serves_small_files_itself_or_elsewhere() {
 }
 
 #[test]
-fn a_hugging_face_that_refuses_whole_downloads_of_large_files() {
+fn a_hugging_face_that_refuses_whole_downloads_of_large_files_is_asked_for_one_range() {
     let trip = on_hugging_face(Way::HfToMs, |behaviour| behaviour.refuses_plain_above = 11 * MIB + 5);
-    let report = trip.migrate(&[]).exits(1).json();
-    assert_eq!(report["error"]["kind"], "too_large", "{report}");
-    assert!(report["error"]["hint"].as_str().unwrap().contains("--exclude"), "{report}");
-    let message = report["error"]["message"].as_str().unwrap();
-    assert!(message.contains("model-00001.safetensors") && message.contains("too large to be downloaded"), "{message}");
-    assert!(trip.copy().ours().is_empty());
-    trip.world.hf.behaviour(|behaviour| behaviour.refuses_plain_above = u64::MAX);
-    trip.assert_done(trip.migrate(&[]));
+    holds(&trip);
 }
 
 #[test]

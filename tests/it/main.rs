@@ -17,6 +17,7 @@ mod configured;
 mod corruption;
 mod cuts;
 mod faces;
+mod faults_reading;
 mod faults_writing;
 mod guesses;
 mod huge;

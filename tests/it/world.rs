@@ -154,6 +154,8 @@ impl World {
             (self.ms.endpoint(), "[MS]"),
             (host(&self.hf.endpoint()), "[HF-HOST]"),
             (host(&self.ms.endpoint()), "[MS-HOST]"),
+            (self.hf.origin(huggingface::CDN), "[HF-CDN]"),
+            (self.ms.origin(modelscope::CDN), "[MS-CDN]"),
             (self.home.display().to_string(), "[HOME]"),
         ] {
             text = text.replace(&value, name);

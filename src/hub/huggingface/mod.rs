@@ -12,17 +12,17 @@ use url::Url;
 use super::download::{Downloads, Wanted};
 use super::{
     Account, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate, endpoint,
-    unexpected,
+    since_listed, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, Http, Notice, Patience, Request, Troubles, UploadBody, classify, retry_after};
+use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody, classify, retry_after};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
 
 /// A client for one Hugging Face endpoint.
 pub struct HuggingFace {
-    http: Http,
+    pub(super) http: Http,
     endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
@@ -36,14 +36,9 @@ impl HuggingFace {
     /// A client for the hub at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        let http = Http::new(loopback)?;
-        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        let http = Http::new(loopback, patience.idle)?;
+        let downloads = Downloads::new(http.clone(), Platform::HuggingFace.title(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
-    }
-
-    /// Lets somebody hear of calls that have to wait for long.
-    pub fn tell(&self, notice: Notice) {
-        self.http.tell(notice);
     }
 
     /// The address of a repository's page.
@@ -68,6 +63,20 @@ impl HuggingFace {
 
     fn get(&self, path: &str) -> Result<Request> {
         self.request(Method::GET, self.url(path)?)
+    }
+
+    /// A refusal of a read. Limits are higher for those who are signed in.
+    fn for_reader(&self, error: Error, repo: &RepoRef) -> Error {
+        match error.kind() {
+            ErrorKind::RateLimited if self.token.is_none() => {
+                error.hint_to("set HF_TOKEN: who is signed in may ask more often; or run the same command again when the limit is over")
+            }
+            ErrorKind::Forbidden if self.token.is_none() => {
+                let page = self.page(repo);
+                error.hint_instead(format!("set HF_TOKEN; with its account open {page}, accept its terms or ask for access, and run again"))
+            }
+            _ => at_the_gate(error, &self.page(repo)),
+        }
     }
 
     /// A URL the server gave; its default host stands for the endpoint in use (facts, huggingface §1).
@@ -98,8 +107,8 @@ impl Source for HuggingFace {
             Some(revision) => format!("{}/revision/{}", api(repo), encode(revision)),
             None => api(repo),
         };
-        let info = self.http.call(self.get(&path)?, self.patience, |answer| judge(answer)?.json::<wire::Info>()).await;
-        let info = info.map_err(|error| error.with("repo", repo))?;
+        let info = self.http.call(self.get(&path)?, self.patience, wire::data::<wire::Info>).await;
+        let info = info.map_err(|error| self.for_reader(error, repo).with("repo", repo))?;
         if info.sha.is_none() {
             return Err(Error::new(ErrorKind::Protocol, "the hub names no commit").with("repo", repo));
         }
@@ -123,14 +132,11 @@ impl Source for HuggingFace {
                 let request = self.request(Method::GET, url)?;
                 let (page, link) = self
                     .http
-                    .call(request, Patience::PATIENT, |answer| {
-                        let answer = judge(answer)?;
-                        Ok((answer.json::<Vec<wire::TreeEntry>>()?, wire::next_page(answer)?))
-                    })
+                    .call(request, Patience::PATIENT, |answer| Ok((wire::data::<Vec<wire::TreeEntry>>(answer)?, wire::next_page(answer)?)))
                     .await
-                    .map_err(|error| error.with("repo", repo))?;
+                    .map_err(|error| self.for_reader(error, repo).with("repo", repo))?;
                 for entry in page {
-                    files.extend(entry.into_file()?);
+                    files.extend(entry.into_file().map_err(|error| error.with("repo", repo))?);
                 }
                 next = link.map(|link| self.given(&link)).transpose()?;
                 if next.as_ref().is_some_and(|url| !seen.insert(url.expose().clone())) {
@@ -159,7 +165,10 @@ impl Source for HuggingFace {
         let commit = manifest.commit.as_deref().unwrap_or(&manifest.revision);
         let path = format!("/{}/resolve/{}/{}", prefixed(&manifest.repo), encode(commit), file.path.url_path());
         let wanted = Wanted { path: &path, range, size: file.size, location };
-        let refusal = |answer: &Answer| at_the_gate(judge(answer).err().unwrap_or_else(unexpected), &self.page(&manifest.repo));
+        let refusal = |answer: &Answer| {
+            let error = judge(answer).err().unwrap_or_else(unexpected);
+            since_listed(self.for_reader(error, &manifest.repo), &self.page(&manifest.repo))
+        };
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }
 
@@ -181,7 +190,7 @@ impl Source for HuggingFace {
             .http
             .call(request, self.patience, |answer| match answer.status {
                 StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
-                _ => judge(answer)?.json::<wire::WhoAmI>(),
+                _ => wire::data::<wire::WhoAmI>(answer),
             })
             .await?;
         Ok(me.account())

@@ -114,7 +114,7 @@ impl HuggingFace {
             .await;
         let made = outcome.map_err(|error| error.during("create").with("repo", repo))?;
         // a server that ignores an unknown field creates a public repository silently
-        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::refusals::taken(error, repo) });
+        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::taken(error, repo) });
         Ok(Created { info: info.map_err(|error| error.during("create"))?, made })
     }
 

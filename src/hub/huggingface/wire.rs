@@ -6,8 +6,8 @@ use reqwest::header::LINK;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, classify, retry_after};
-use crate::hub::Account;
+use crate::http::{Answer, later, retry_after, with_request_id};
+use crate::hub::{Account, GATED, MAY_NOT, refused, web_page};
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -217,8 +217,9 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
     let words = words(answer);
     let error = match (answer.status.as_u16(), code) {
         (401, _) if words.contains("Invalid credentials") => bad_token(),
-        (_, "GatedRepo") => Error::new(ErrorKind::Forbidden, "the repository is gated and its terms are not accepted")
-            .hint_to("open the repository's page while signed in, accept the terms, and run again"),
+        (_, "GatedRepo") => {
+            Error::new(ErrorKind::Forbidden, GATED).hint_to("open the repository's page while signed in, accept the terms, and run again")
+        }
         // a caller without token gets 401 "Invalid username or password" for what is not there (facts, huggingface §2 "Errors")
         (401, "") | (_, "RepoNotFound") => Error::new(ErrorKind::NotFound, "no such repository, or it is hidden from this token")
             .hint_to("check name and type; for a private repository set HF_TOKEN to a token that may read it"),
@@ -229,10 +230,16 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
             .hint_to("free or buy storage on Hugging Face, then run the same command again; what was sent need not be sent again"),
         (403, _) if words.contains("too large to be downloaded") => {
-            Error::new(ErrorKind::TooLarge, "the hub does not serve a file of this size")
+            Error::new(ErrorKind::TooLarge, "Hugging Face serves a file of this size to its own clients only")
+                .hint_to("leave the file out with --exclude, and upload it to the other hub by hand")
         }
-        (403, _) => Error::new(ErrorKind::Forbidden, "the token may not do this")
-            .hint_to("use a token with the `write` role, or with `repo.write` for this namespace"),
+        (403, _) if words.contains("resource is disabled") => Error::new(ErrorKind::Forbidden, "Hugging Face has disabled the repository")
+            .hint_to("nobody can read or write it now; ask its owner or Hugging Face"),
+        (451, _) => Error::new(ErrorKind::Forbidden, "the repository may not be served for legal reasons")
+            .hint_to("hf2ms cannot change that; ask its owner or Hugging Face"),
+        (403, _) => {
+            Error::new(ErrorKind::Forbidden, MAY_NOT).hint_to("use a token with the `write` role, or with `repo.write` for this namespace")
+        }
         // what is too much for one commit has no status of its own [?]
         (400 | 422, _) if words.to_lowercase().contains("too many") => Error::new(ErrorKind::TooLarge, "too much in one request"),
         (409, _) if words.contains("conflicting operation") => {
@@ -241,27 +248,26 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
         (412, _) => Error::new(ErrorKind::Conflict, "the branch moved meanwhile").hint_to(
             "if nobody else writes to the repository, the token may only open pull requests: use one with the `write` role or `repo.write`",
         ),
-        (429, _) => Error::new(ErrorKind::RateLimited, "Hugging Face asks to slow down")
-            .retry(Retry::Later(rate_limit_wait(answer).or_else(|| wait_in_words(&words)))),
+        (429, _) => later(
+            Error::new(ErrorKind::RateLimited, "too many requests to Hugging Face"),
+            rate_limit_wait(answer).or_else(|| wait_in_words(&words)),
+        ),
         // only a GET is sent on to the new name of a repository
         (301 | 302 | 307 | 308, _) => Error::new(ErrorKind::Conflict, "the repository has another name by now"),
-        _ => {
-            let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
-            let message = match kind {
-                ErrorKind::Unavailable => "Hugging Face is in trouble",
-                ErrorKind::TooLarge => "too much at once for Hugging Face",
-                ErrorKind::Protocol => "an answer that Hugging Face does not document",
-                _ => "Hugging Face refused",
-            };
-            Error::new(kind, message).retry(retry)
-        }
+        _ => refused("Hugging Face", answer.status, retry_after(&answer.headers)),
     };
-    let error = crate::hub::refusals::asks_to_wait(error).with("status", answer.status.as_u16());
+    let error = error.with("status", answer.status.as_u16());
     let error = if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) };
-    Err(match answer.headers.get("x-request-id").and_then(|value| value.to_str().ok()) {
-        Some(id) => error.with("request", id),
-        None => error,
-    })
+    Err(with_request_id(error, &answer.headers))
+}
+
+/// The data of a good answer to a read.
+pub(super) fn data<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T> {
+    let answer = judge(answer)?;
+    if answer.is_page() {
+        return Err(later(web_page("Hugging Face").with("status", answer.status.as_u16()), retry_after(&answer.headers)));
+    }
+    answer.json()
 }
 
 /// The service's own words: from the header, else from any of the body's known shapes. A page of HTML says nothing.
@@ -276,9 +282,10 @@ fn words(answer: &Answer) -> String {
                 value.as_array().map(|items| items.iter().filter_map(text).collect::<Vec<_>>().join("; "))
             };
             let error = body["error"].as_str().map(str::to_owned).or_else(|| list(&body["error"])).or_else(|| list(&body["errors"]));
-            crate::hub::quoted(&error.unwrap_or_default())
+            let more = body["error_description"].as_str().map(|more| format!(": {more}")).unwrap_or_default();
+            crate::hub::quoted(&format!("{}{more}", error.unwrap_or_default()))
         }
-        Err(_) if answer.body.starts_with(b"<") => String::new(),
+        Err(_) if answer.is_page() => String::new(),
         Err(_) => crate::hub::quoted(&String::from_utf8_lossy(&answer.body)),
     }
 }

@@ -1,11 +1,12 @@
 //! Listing on ModelScope: models without paging and silently cut at 3,000 entries, datasets by pages. Facts: `modelscope` §2.2, §2.3.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::wire::{Commits, ListEntry, Listing, judge};
 use super::{ModelScope, api};
-use crate::error::{Error, ErrorKind, Result};
-use crate::http::Patience;
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::http::{Answer, Patience};
 use crate::hub::RepoInfo;
 use crate::repo::{Manifest, RepoRef, RepoType, encode};
 
@@ -15,6 +16,8 @@ const CAP: usize = 3000;
 const PAGE: usize = 200;
 /// Commits looked at for the head and the first one.
 const COMMITS: usize = 50;
+/// How often a refusal in the middle of a listing is asked past: four tries, as the official client does.
+const HICCUPS: u32 = 3;
 /// No dataset of 100,000 files, the documented limit, has more pages; a server that never ends is not followed for ever.
 const MOST_PAGES: usize = 5_000;
 
@@ -144,9 +147,11 @@ impl ModelScope {
 
     async fn files(&self, repo: &RepoRef, revision: &str, root: &str, recursive: bool) -> Result<Vec<ListEntry>> {
         let below = if root.is_empty() { String::new() } else { format!("&Root={}", encode(root)) };
+        let later = !root.is_empty() || !recursive;
         let recursive = if recursive { "True" } else { "False" };
         let path = format!("{}/repo/files?Revision={}&Recursive={recursive}{below}", api(repo), encode(revision));
-        let listing = self.http.call(self.get(&path)?, Patience::PATIENT, judge::<Listing>).await?;
+        let hiccups = AtomicU32::new(0);
+        let listing = self.http.call(self.get(&path)?, Patience::PATIENT, |answer| judge_page(answer, later, &hiccups)).await?;
         let files = listing.files.ok_or_else(|| no_listing(repo))?;
         match files.iter().find(|file| !root.is_empty() && !file.path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))) {
             Some(stray) => Err(Error::new(ErrorKind::Protocol, "a folder's listing holds a file from elsewhere")
@@ -178,23 +183,24 @@ impl ModelScope {
         Err(Error::new(ErrorKind::Protocol, "the listing does not end").with("repo", repo))
     }
 
-    /// One page. After a good page a 403 is the server's hiccup and passes on another try (facts, modelscope §2.1).
     async fn page_of(&self, repo: &RepoRef, path: &str, number: usize) -> Result<Vec<ListEntry>> {
-        let listing = self
-            .http
-            .call(self.get(path)?, Patience::PATIENT, |answer| {
-                judge::<Listing>(answer).map_err(|error| match error.kind() {
-                    ErrorKind::Forbidden if number > 1 => error.retry(crate::error::Retry::Later(None)),
-                    _ => error,
-                })
-            })
-            .await?;
+        let hiccups = AtomicU32::new(0);
+        let listing = self.http.call(self.get(path)?, Patience::PATIENT, |answer| judge_page(answer, number > 1, &hiccups)).await?;
         match listing.files {
             // an empty page may come as null
             None if number > 1 => Ok(Vec::new()),
             files => files.ok_or_else(|| no_listing(repo)),
         }
     }
+}
+
+/// What an answer to a listing means. After a good page a 403 is the server's hiccup and passes on another try, or it never does (facts,
+/// modelscope §2.1).
+fn judge_page(answer: &Answer, is_later: bool, hiccups: &AtomicU32) -> Result<Listing> {
+    judge::<Listing>(answer).map_err(|error| match error.kind() {
+        ErrorKind::Forbidden if is_later && hiccups.fetch_add(1, Ordering::Relaxed) < HICCUPS => error.retry(Retry::Later(None)),
+        _ => error,
+    })
 }
 
 fn no_listing(repo: &RepoRef) -> Error {

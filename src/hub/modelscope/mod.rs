@@ -13,17 +13,17 @@ use url::{Host, Url};
 use super::download::{Downloads, Wanted};
 use super::{
     Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate,
-    endpoint, unexpected,
+    endpoint, since_listed, unexpected,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Http, Notice, Patience, Request, Troubles, UploadBody};
+use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
 use wire::judge;
 
 /// A client for one ModelScope site.
 pub struct ModelScope {
-    http: Http,
+    pub(super) http: Http,
     endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
@@ -37,14 +37,9 @@ impl ModelScope {
     /// A client for the site at `endpoint`. Fails with `Usage` when that is not https, or http on loopback.
     pub fn new(endpoint_text: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
         let (endpoint, loopback) = endpoint(endpoint_text)?;
-        let http = Http::new(loopback)?;
-        let downloads = Downloads::new(http.clone(), endpoint.clone());
+        let http = Http::new(loopback, patience.idle)?;
+        let downloads = Downloads::new(http.clone(), Platform::ModelScope.title(), endpoint.clone());
         Ok(Self { http, endpoint, token, downloads, patience })
-    }
-
-    /// Lets somebody hear of calls that have to wait for long.
-    pub fn tell(&self, notice: Notice) {
-        self.http.tell(notice);
     }
 
     /// The address of a repository's page.
@@ -104,16 +99,16 @@ impl Source for ModelScope {
         if repo.repo_type == RepoType::Space {
             return Err(Error::new(ErrorKind::Unsupported, "ModelScope studios are not read").with("repo", repo));
         }
-        let named = |error: Error| error.with("repo", repo);
+        let named = |error: Error| at_the_gate(error.with("repo", repo), &self.page(repo));
         let about: wire::About = self.http.call(self.get(&api(repo))?, self.patience, judge).await.map_err(named)?;
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
-        let head = self.head(repo, wanted).await.map_err(|error| at_the_gate(named(error), &self.page(repo)))?;
+        let head = self.head(repo, wanted).await.map_err(named)?;
         Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, first_commit: head.first })
     }
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
-        self.list(info).await
+        self.list(info).await.map_err(|error| at_the_gate(error, &self.page(&info.repo)))
     }
 
     async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {
@@ -129,7 +124,8 @@ impl Source for ModelScope {
         let wanted = Wanted { path: &path, range, size: file.size, location };
         let refusal = |answer: &Answer| {
             let error = judge::<serde_json::Value>(answer).err();
-            at_the_gate(error.unwrap_or_else(unexpected), &self.page(&manifest.repo))
+            let page = self.page(&manifest.repo);
+            since_listed(at_the_gate(error.unwrap_or_else(unexpected), &page), &page)
         };
         self.downloads.open(wanted, |url| self.request(Method::GET, url), refusal).await
     }

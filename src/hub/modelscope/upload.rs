@@ -88,7 +88,7 @@ impl ModelScope {
             Err(error) if error.kind() == ErrorKind::Conflict => false,
             Err(error) => return Err(self.refused_creation(error, repo).await.during("create").with("repo", repo)),
         };
-        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::refusals::taken(error, repo) });
+        let info = self.info(repo, None).await.map_err(|error| if made { error } else { crate::hub::taken(error, repo) });
         Ok(Created { info: info.map_err(|error| error.during("create"))?, made })
     }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Answer, classify, retry_after};
-use crate::hub::quoted;
+use crate::http::{Answer, later, retry_after, with_request_id};
+use crate::hub::{MAY_NOT, quoted, refused, web_page};
 use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 
 /// `GET /api/v1/{type}s/{repo}`
@@ -159,7 +159,13 @@ pub(super) fn judge<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
         Some(envelope) if answer.status.is_success() && envelope.good => serde_json::from_value(envelope.data)
             .map_err(|error| Error::new(ErrorKind::Protocol, "the answer's data is not what the service documents").because(error)),
         Some(envelope) => Err(refusal(answer, &envelope)),
-        None if answer.status.is_success() => Err(Error::new(ErrorKind::Protocol, "the answer has no envelope").retry(Retry::Later(None))),
+        None if answer.status.is_success() => {
+            let error = match answer.is_page() {
+                true => web_page("ModelScope"),
+                false => Error::new(ErrorKind::Protocol, "the answer has no envelope"),
+            };
+            Err(later(error, retry_after(&answer.headers)))
+        }
         None => {
             Err(refusal(answer, &Envelope { good: false, code: String::new(), message: String::new(), request: None, data: Value::Null }))
         }
@@ -193,44 +199,43 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     } else if says(&["user not logged in"]) {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not know who is asking")
             .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_API_TOKEN")
-    } else if status == 429 || envelope.code == "RateLimitExceed" || says(&["frequency limit exceeded", "e1021"]) {
-        Error::new(ErrorKind::RateLimited, "ModelScope asks to slow down").retry(Retry::Later(wait))
+    } else if status == 429 || matches!(envelope.code.as_str(), "RateLimitExceed" | "E1021") || says(&["frequency limit exceeded", "e1021"])
+    {
+        later(Error::new(ErrorKind::RateLimited, "too many requests to ModelScope"), wait)
     } else if says(&["exceeds actions limit"]) {
         Error::new(ErrorKind::TooLarge, "too many actions in one commit")
     } else if envelope.code == "10030000001"
         || says(&["branch changed", "could not update refs", "rejected by repository policy", "please retry"])
     {
         // the server did nothing and asks to come again (facts, modelscope §2.1)
-        Error::new(ErrorKind::RateLimited, "ModelScope asks to come again").retry(Retry::Later(wait))
+        let about_commits = says(&["branch", "refs", "commit", "policy"]);
+        let message = if about_commits { "the repository takes no commit right now" } else { "ModelScope asks to come again later" };
+        later(Error::new(ErrorKind::RateLimited, message), wait)
     } else if is_taken(&envelope.code, &text, status) {
         Error::new(ErrorKind::Conflict, "the name is taken")
     } else if envelope.code == "QuotaLimitExceed" {
         Error::new(ErrorKind::Forbidden, "the account's quota is used up")
             .hint_to("free space or get more on ModelScope, then run the same command again; what was sent need not be sent again")
+    } else if status == 403 && says(&["under review", "审核"]) {
+        Error::new(ErrorKind::Forbidden, "ModelScope is still reviewing the file")
+            .hint_to("run the same command again when the review is over, or leave the file out with --exclude")
     } else if status == 403 {
-        Error::new(ErrorKind::Forbidden, "the token may not do this").hint_to("use a token with write permission for this namespace")
-    } else if status == 404 || envelope.code == "404" {
+        Error::new(ErrorKind::Forbidden, MAY_NOT).hint_to("use a token with write permission for this namespace")
+    } else if status == 404 || envelope.code == "404" || (status == 200 && says(&["does not exist", "not found", "不存在"])) {
         Error::new(ErrorKind::NotFound, "no such repository, revision or file, or it is hidden from this token")
             .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
     } else if status == 200 {
         // a failure in a 200: nothing says whether it will pass, so it is tried again within the budget
-        Error::new(ErrorKind::Unavailable, "ModelScope says that it failed").retry(Retry::Later(wait))
+        later(Error::new(ErrorKind::Unavailable, "ModelScope says that it failed"), wait)
     } else {
-        let (kind, retry) = classify(answer.status, wait);
-        let message = match kind {
-            ErrorKind::Unavailable => "ModelScope is in trouble",
-            ErrorKind::TooLarge => "too much at once for ModelScope",
-            ErrorKind::Protocol => "an answer that ModelScope does not document",
-            _ => "ModelScope refused",
-        };
-        Error::new(kind, message).retry(retry)
+        refused("ModelScope", answer.status, wait)
     };
-    let error = crate::hub::refusals::asks_to_wait(error).with("status", status);
+    let error = error.with("status", status);
     let error = if envelope.code.is_empty() { error } else { error.with("code", quoted(&envelope.code)) };
     let error = if envelope.message.is_empty() { error } else { error.with("says", format!("\"{}\"", envelope.message)) };
     match &envelope.request {
         Some(id) => error.with("request", quoted(id)),
-        None => error,
+        None => with_request_id(error, &answer.headers),
     }
 }
 
@@ -267,6 +272,7 @@ fn token_page(endpoint: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Retry;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 

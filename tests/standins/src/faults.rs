@@ -44,6 +44,10 @@ pub enum Fault {
     ExpireUrl,
     /// Forgets the request's `Range`.
     IgnoreRange,
+    /// Gives a header of the real answer another value: a wrong `Content-Range`, another `ETag`.
+    Header(&'static str, String),
+    /// Sends an HTML page in place of the bytes, exactly as long as they are: what a portal or a broken cache does.
+    PageOfSameLength,
     /// Does the work, then resets the connection instead of answering.
     DropAnswer,
     /// Answers this status at once, as a gateway does that lost patience, and does the work so much later.
@@ -102,6 +106,8 @@ impl fmt::Debug for Fault {
             Self::ExpireUrl => f.write_str("ExpireUrl"),
             Self::IgnoreRange => f.write_str("IgnoreRange"),
             Self::FlipUpload(at) => write!(f, "FlipUpload({at})"),
+            Self::Header(name, value) => write!(f, "Header({name}: {value})"),
+            Self::PageOfSameLength => f.write_str("PageOfSameLength"),
             Self::DropAnswer => f.write_str("DropAnswer"),
             Self::Late(status, after) => write!(f, "Late({status}, {after:?})"),
             Self::Edit(_) => f.write_str("Edit"),

@@ -149,3 +149,25 @@ fn a_closure_runs_when_the_bytes_have_come() {
     Probe::put(&url, content.to_bytes().slice(..1_000_000)).send();
     assert!(receiver.try_recv().is_ok());
 }
+
+#[test]
+fn a_header_of_the_real_answer_may_be_another() {
+    let (rig, _server, content, url) = start();
+    rig.faults.add(Rule::route("get", Fault::Header("etag", "\"other\"".to_owned())));
+    let reply = Probe::get(&url).send();
+    assert_eq!(reply.header("etag"), Some("\"other\""));
+    assert_eq!(reply.body, content.to_bytes());
+    assert_eq!(Probe::get(&url).send().header("etag"), None);
+}
+
+#[test]
+fn a_page_may_come_that_is_as_long_as_the_file() {
+    let (rig, _server, content, url) = start();
+    rig.faults.add(Rule::route("get", Fault::PageOfSameLength).times(2));
+    let whole = Probe::get(&url).send();
+    assert_eq!((whole.status, whole.body.len() as u64), (200, SIZE));
+    assert!(whole.text().starts_with("<!DOCTYPE html>") && whole.header("content-type").unwrap().starts_with("text/html"));
+    let part = Probe::get(&url).header("Range", "bytes=10-29").send();
+    assert_eq!((part.status, &part.body[..]), (206, &b"<!DOCTYPE html>\n<htm"[..]));
+    assert_eq!(Probe::get(&url).send().body, content.to_bytes());
+}

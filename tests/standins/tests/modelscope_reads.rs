@@ -260,3 +260,17 @@ fn history_names_branches_tags_and_commits() {
     desk.ms.behaviour(|behaviour| behaviour.dataset_revisions = false);
     assert_eq!(desk.get(revisions).status, 404);
 }
+
+#[test]
+fn a_repository_may_vanish_in_mid_job() {
+    let desk = Desk::new();
+    let repo = desk.ms.repo(RepoKind::Model, REPO);
+    repo.file("a.txt", "a").commit("all");
+    let path = format!("/api/v1/models/{REPO}/repo?Revision={}&FilePath=a.txt", repo.head());
+    assert_eq!(desk.get(&path).status, 200);
+    repo.misbehave(|quirks| quirks.gone = true);
+    for path in [path.as_str(), "/api/v1/models/alice/bert"] {
+        assert_eq!(desk.get(path).status, 404);
+    }
+    desk.ms.strict().assert_clean();
+}

@@ -39,7 +39,7 @@ const IN_PATH: &AsciiSet = &CONTROLS
 impl State {
     /// The repository, if the caller may see it.
     pub(super) fn visible(&mut self, caller: &Caller, key: &RepoKey) -> Result<&mut Repo, Response> {
-        let Some(repo) = self.repos.get_mut(key) else {
+        let Some(repo) = self.repos.get_mut(key).filter(|repo| !repo.quirks.gone) else {
             return Err(answers::repo_not_found(matches!(caller, Caller::Anonymous)));
         };
         repo.settle("Add files");

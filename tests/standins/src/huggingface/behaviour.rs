@@ -103,4 +103,6 @@ pub struct Quirks {
     pub locked: Option<String>,
     /// Answers every commit that names a `parentCommit` with 412, as happens to tokens that may only open pull requests.
     pub always_conflicts: bool,
+    /// Answers as if the repository had been deleted.
+    pub gone: bool,
 }

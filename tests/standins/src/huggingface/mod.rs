@@ -143,6 +143,12 @@ impl HuggingFace {
         self.hub.state().accounts.revoke(token);
     }
 
+    /// The same, to be called later, from a fault or at a moment.
+    pub fn revoking(&self, token: &str) -> impl Fn() + Send + Sync + 'static {
+        let (hub, token) = (Arc::clone(&self.hub), token.to_owned());
+        move || hub.state().accounts.revoke(&token)
+    }
+
     /// A public repository `namespace/name`, created with its first commit unless it exists. A namespace nobody has becomes
     /// a user's.
     pub fn repo(&self, kind: RepoKind, id: &str) -> RepoHandle {

@@ -107,6 +107,8 @@ pub struct Quirks {
     pub stale_listings: u32,
     /// Paths that are under review: their entries say `InCheck` (§2.3).
     pub in_check: Vec<String>,
+    /// Answers as if the repository had been deleted.
+    pub gone: bool,
 }
 
 /// Which of the two sites is played.

@@ -60,7 +60,7 @@ impl State {
     pub(super) fn readable(&self, address: &Address, caller: &Caller) -> Result<&Repo, Refusal> {
         caller.reader()?;
         let repo = self.key_of(address).and_then(|key| self.repos.get(&key));
-        repo.filter(|repo| self.may_see(repo, caller)).ok_or_else(|| Refusal::missing("the repository"))
+        repo.filter(|repo| !repo.quirks.gone && self.may_see(repo, caller)).ok_or_else(|| Refusal::missing("the repository"))
     }
 
     /// The repository if the caller may write to it.

@@ -80,7 +80,7 @@ pub(super) async fn exchange<S: Service>(
         linger(&mut request.body).await;
     }
     match outcome {
-        Ok(response) if !dropped => Ok(send(response, begun, body_faults, &rig, cut, place)),
+        Ok(response) if !dropped => Ok(send(amend(response, &faults), begun, body_faults, &rig, cut, place)),
         _ => {
             cut.cut();
             rig.journal.answered(begun.record(0, &rig));
@@ -146,6 +146,27 @@ fn instead(fault: &Fault) -> Response {
         }
         other => unreachable!("{other:?} does not replace an answer"),
     }
+}
+
+/// Changes what the service itself answered.
+fn amend(response: Response, faults: &[Fault]) -> Response {
+    faults.iter().fold(response, |mut response, fault| match fault {
+        Fault::Header(name, value) => response.header(name, value),
+        Fault::PageOfSameLength => {
+            let length = response.range.end - response.range.start;
+            response.content = page_of(length);
+            response.range = 0..length;
+            response.header("content-type", "text/html; charset=utf-8")
+        }
+        _ => response,
+    })
+}
+
+/// A page of this many bytes, of any words that fit.
+fn page_of(length: u64) -> Content {
+    let start = b"<!DOCTYPE html>\n<html><body>Please sign in to the network.</body></html>\n";
+    let page: Vec<u8> = start.iter().copied().chain(std::iter::repeat(b' ')).take(length as usize).collect();
+    Content::bytes(page)
 }
 
 fn send(response: Response, begun: Begun, mut faults: BodyFaults, rig: &Arc<Rig>, cut: Cut, place: Option<Place>) -> Answer {

@@ -206,3 +206,34 @@ fn what_was_collected_after_its_ticket_is_nobodys_fault_once() {
     assert_eq!(commit(), 400);
     world.assert_broken(standins::huggingface::rules::UNKNOWN_BLOB);
 }
+
+#[test]
+fn a_repository_may_vanish_in_mid_job() {
+    let world = World::start();
+    let repo = world.bert();
+    repo.file("a.txt", "a");
+    let path = format!("/alice/bert/resolve/{}/a.txt", repo.head());
+    assert_ne!(world.get(&path).status, 404);
+    repo.misbehave(|quirks| quirks.gone = true);
+    for path in [path.as_str(), "/api/models/alice/bert"] {
+        let reply = world.get(path);
+        assert_eq!((reply.status, reply.header("x-error-code")), (404, Some("RepoNotFound")));
+    }
+    world.hf.strict().assert_clean();
+}
+
+#[test]
+fn a_renamed_repository_is_led_on_to() {
+    let world = World::start();
+    let repo = world.bert();
+    repo.file("a.txt", "a");
+    let head = repo.head();
+    let renamed = repo.rename("alice/roberta");
+    assert_eq!(renamed.head(), head);
+    let reply = world.get("/api/models/alice/bert");
+    assert_eq!((reply.status, reply.header("location")), (307, Some("/api/models/alice/roberta")));
+    let reply = world.get(&format!("/alice/bert/resolve/{head}/a.txt"));
+    assert_eq!((reply.status, reply.header("location")), (307, Some(format!("/alice/roberta/resolve/{head}/a.txt").as_str())));
+    assert_eq!(world.info("alice/roberta")["id"], "alice/roberta");
+    world.hf.strict().assert_clean();
+}
