@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::http::IDLE_TIMEOUT;
 use crate::hub::{huggingface, modelscope};
-use crate::protocol::Endpoints;
+use crate::protocol::{Endpoints, Limits};
 use crate::repo::Platform;
 use crate::secret::{Token, Tokens, holds_token, host_of};
 
@@ -205,13 +204,12 @@ fn modelscope_endpoint(values: &Values<'_>) -> String {
     configured.map_or_else(|| modelscope::ENDPOINT.to_owned(), full).trim().trim_end_matches('/').to_owned()
 }
 
-/// From 1 to 60 seconds. A line that often goes silent is found out sooner with less.
+/// From 1 to 60 seconds. A line that often goes silent is found out sooner with less; one that many share needs more.
 fn idle_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
-    let most = IDLE_TIMEOUT.as_secs();
     match variables.get("HF2MS_IDLE_TIMEOUT") {
-        None => Ok(most),
-        Some(text) => text.trim().parse().ok().filter(|seconds| (1..=most).contains(seconds)).ok_or_else(|| {
-            Error::usage("HF2MS_IDLE_TIMEOUT is no number of seconds", format!("set it to a whole number from 1 to {most}, or not at all"))
+        None => Ok(Limits::default().idle_seconds),
+        Some(text) => text.trim().parse().ok().filter(|seconds| (1..=60).contains(seconds)).ok_or_else(|| {
+            Error::usage("HF2MS_IDLE_TIMEOUT is no number of seconds", "set it to a whole number from 1 to 60, or not at all")
                 .with("got", format!("`{text}`"))
         }),
     }

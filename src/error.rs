@@ -214,6 +214,11 @@ impl Error {
         self.0.hint.as_deref().or_else(|| self.0.kind.next_step())
     }
 
+    /// What was set as hint, for this very error.
+    pub fn own_hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     /// A fact by its name.
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.0.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())

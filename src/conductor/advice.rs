@@ -6,7 +6,7 @@ use crate::plan::TransferPlan;
 /// Adds to the hint, or makes one where the error has none: what is at the destination, and the next step. `committed` says whether
 /// commits were made, `moved` how many bytes were sent.
 pub(super) fn advised(error: Error, committed: bool, moved: u64) -> Error {
-    if let Some(own) = error.hint().map(str::to_owned) {
+    if let Some(own) = error.own_hint().map(str::to_owned) {
         let visible = if committed { "; part of the files is visible at the destination already" } else { "" };
         let kept = match error.kind() {
             ErrorKind::Unauthorized | ErrorKind::Forbidden if moved > 0 && !own.contains("again") => {
@@ -49,6 +49,6 @@ pub(super) fn with_file(error: Error, plan: &TransferPlan) -> Error {
 pub(super) fn unproven(error: Error) -> Error {
     let error = crate::hub::gone(error);
     let next = "do not delete the source; once the destination can be read, run the same command again: it proves what is there";
-    let hint = error.hint().map_or_else(|| next.to_owned(), |hint| format!("{hint}; {next}"));
+    let hint = error.own_hint().map_or_else(|| next.to_owned(), |hint| format!("{hint}; {next}"));
     Error::new(ErrorKind::Unproven, format!("everything was committed, but it could not be read back: {error}")).hint_to(hint)
 }

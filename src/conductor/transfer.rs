@@ -164,6 +164,7 @@ impl Transfer<'_> {
     async fn small(&mut self, items: Vec<Item>) -> Result<()> {
         let most = self.conductor.destination.limits().route.min(GROUP);
         let (mut group, files) = self.at_hand(items)?;
+        let (files, mut others) = unique(files);
         let mut contents = self.worker.read_ahead(files);
         let mut sending = Sending::default();
         let mut bytes = 0;
@@ -173,6 +174,8 @@ impl Transfer<'_> {
             if let Some(content) = next {
                 bytes += content.bytes.len() as u64;
                 self.conductor.tally().compared(content.compared);
+                let more = others.remove(&content.file.path).unwrap_or_default();
+                group.extend(more.into_iter().map(|file| content.under(file)));
                 group.push(content);
             }
             if group.len() >= most || bytes >= self.worker.room() / 2 || is_last {
@@ -258,6 +261,23 @@ impl Transfer<'_> {
         self.plain.insert(file.path.clone());
         self.publisher.push(Action::Inline { path: file.path.clone(), content }, file).await
     }
+}
+
+/// The files of which each content is read, and by their paths the other files with the same.
+fn unique(files: Vec<FileEntry>) -> (Vec<FileEntry>, HashMap<RepoPath, Vec<FileEntry>>) {
+    let mut first: HashMap<(Digests, u64), RepoPath> = HashMap::new();
+    let (mut read, mut others) = (Vec::new(), HashMap::<_, Vec<_>>::new());
+    for file in files {
+        let content = (file.digests, file.size);
+        match first.get(&content).filter(|_| file.digests != Digests::default()) {
+            Some(path) => others.entry(path.clone()).or_default().push(file),
+            None => {
+                first.insert(content, file.path.clone());
+                read.push(file);
+            }
+        }
+    }
+    (read, others)
 }
 
 /// Notes a blob that is at the destination now.

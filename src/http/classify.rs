@@ -31,14 +31,14 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 pub fn later(error: Error, asked: Option<Duration>) -> Error {
     let error = error.retry(Retry::Later(asked));
     match asked {
-        Some(wait) => error.with(
+        Some(wait) if !wait.is_zero() => error.with(
             "asks to wait",
             match wait.as_secs() {
                 seconds @ ..120 => format!("{seconds} s"),
                 seconds => format!("{} min", seconds.div_ceil(60)),
             },
         ),
-        None => error,
+        _ => error,
     }
 }
 

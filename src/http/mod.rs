@@ -115,9 +115,9 @@ impl Http {
         self.waits.tell_to(listener);
     }
 
-    /// Tells of the wait that a download's refusal leads to.
-    pub fn tell_of(&self, refusal: &Error) {
-        self.waits.tell_of(refusal);
+    /// Tells of a wait before another try of a transfer.
+    pub fn tell_wait(&self, error: &Error, wait: Duration) {
+        self.waits.tell(error, wait);
     }
 
     /// Sends a request, reads the answer whole, lets `judge` say what it means, and tries again as `patience` allows. A request that must

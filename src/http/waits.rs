@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Patience;
-use crate::error::{Error, Retry};
+use crate::error::Error;
 
 /// Shorter waits are nobody's business.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -35,15 +34,6 @@ impl Waits {
         if last.is_none_or(|last| last.elapsed() >= BETWEEN) {
             *last = Some(Instant::now());
             listener(format!("waiting {} s: {error}", wait.as_secs()));
-        }
-    }
-
-    /// Tells of what a download will wait for, if it is a time that anybody waits.
-    pub(super) fn tell_of(&self, error: &Error) {
-        if let Retry::Later(Some(wait)) = error.retryable()
-            && wait <= Patience::PATIENT.time
-        {
-            self.tell(error, wait);
         }
     }
 }

@@ -112,9 +112,7 @@ impl Downloads {
                         ranged = true;
                         continue;
                     }
-                    let error = error.with("url", &url);
-                    self.http.tell_of(&error);
-                    return Err(error);
+                    return Err(error.with("url", &url));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Uploading by digest, as both hubs do it: the ticket.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Blob, quoted};
@@ -28,8 +30,8 @@ pub enum Upload {
     Multipart {
         /// Bytes of every part but the last.
         part_size: u64,
-        /// Where each part goes, in order.
-        parts: Vec<Request>,
+        /// Where each part goes by PUT, in order. Shared, because a large file has ten thousand.
+        parts: Arc<[SafeUrl]>,
         /// Where the list of parts goes. It names the upload.
         complete: SafeUrl,
     },

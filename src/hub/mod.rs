@@ -7,6 +7,7 @@ pub mod modelscope;
 mod refusal;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use url::{Host, Url};
@@ -107,6 +108,11 @@ pub trait Source: Send + Sync {
 
     /// How often its hosts asked for less so far, among downloads and uploads.
     fn troubles(&self) -> Troubles;
+
+    /// Tells whoever listens of a wait before another try of a transfer.
+    fn tell_wait(&self, error: &Error, wait: Duration) {
+        let _nobody = (error, wait);
+    }
 
     /// Transfers at once that are never exceeded, however well they go.
     fn most_streams(&self) -> usize;
@@ -313,6 +319,10 @@ impl Source for Hub {
 
     fn troubles(&self) -> Troubles {
         each!(self, hub => hub.troubles())
+    }
+
+    fn tell_wait(&self, error: &Error, wait: Duration) {
+        each!(self, hub => hub.tell_wait(error, wait));
     }
 
     fn most_streams(&self) -> usize {

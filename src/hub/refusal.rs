@@ -26,7 +26,7 @@ pub(super) fn at_the_gate(error: Error, page: &str) -> Error {
 
 /// A refused download of a file that was listed: what is different now came in between.
 pub(super) fn since_listed(error: Error, page: &str) -> Error {
-    match (error.kind(), error.hint().map(str::to_owned)) {
+    match (error.kind(), error.own_hint().map(str::to_owned)) {
         (ErrorKind::NotFound, _) => error.hint_instead(format!(
             "it was there when it was listed, so it was deleted, renamed or hidden since: look at {page}, then run the same command again"
         )),

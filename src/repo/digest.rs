@@ -87,7 +87,7 @@ fn git_header(size: u64) -> sha1::Sha1 {
 }
 
 /// What is known of a file's content. One hub publishes the one, the other hub the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Digests {
     /// Of the content.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -10,6 +10,7 @@ mod send;
 mod slabs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -22,7 +23,7 @@ pub use reader::Reader;
 pub use send::{Content, Contents};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::http::{Patience, retry};
+use crate::http::{Backoff, Patience, retry};
 use crate::hub::{Blob, Destination, RepoInfo, Source, Ticket};
 use crate::protocol::Limits;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Hasher, Manifest};
@@ -32,7 +33,7 @@ use pace::{Lease, Pace};
 const CORRUPTED_TRIES: u32 = 3;
 /// For reading what came wrong again. A [`Reader`] has tried all else itself.
 const REREAD: Patience = Patience { tries: CORRUPTED_TRIES, ..Patience::PATIENT };
-/// What one transfer holds on the way: what is withheld, and chunks between reading and sending.
+/// What one transfer holds on the way: what is withheld, and chunks in the buffers of both connections.
 const STREAM_MEMORY: u64 = 2 << 20;
 /// Negotiations at once, where many blobs are only asked for.
 const NEGOTIATIONS: usize = 4;
@@ -132,6 +133,14 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let mut lease = self.pace.lease();
         lease.take().await;
         Ok(Stream { lease, _memory: memory })
+    }
+}
+
+/// How long to wait before another try of a blob; `None` when there is no more to hope for.
+fn wait(error: &Error, corrupted: u32, backoff: &mut Backoff) -> Option<Duration> {
+    match error.retryable() {
+        Retry::Later(asked) if corrupted < CORRUPTED_TRIES => backoff.next(asked),
+        _ => None,
     }
 }
 

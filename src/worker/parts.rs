@@ -144,7 +144,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Err(error) => error,
             };
             flight.back(sent);
-            let error = error.with("part", part.range.start);
+            let error = error.with("part", part.index + 1);
             let wait = match error.retryable() {
                 // the URL has expired: only a new ticket helps, and only if it names the same upload
                 Retry::Later(_) if error.kind() == ErrorKind::Forbidden => match self.renewed(&file, &part).await? {
@@ -160,6 +160,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             };
             let Some(wait) = wait else { return Err(error.retry(Retry::Never)) };
             part.buffer.start_over();
+            self.destination.tell_wait(&error, wait);
             tokio::time::sleep(wait).await;
         }
     }
@@ -168,7 +169,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     async fn renewed(&self, file: &FileEntry, part: &Part) -> Result<Option<Request>> {
         let Some(ticket) = self.ticket(super::blob_of(file)?).await? else { return Ok(None) };
         match ticket.upload {
-            Upload::Multipart { parts, complete, .. } if is_same_upload(&complete, &part.complete) => Ok(parts.into_iter().nth(part.index)),
+            Upload::Multipart { parts, complete, .. } if is_same_upload(&complete, &part.complete) => {
+                Ok(parts.get(part.index).cloned().map(by_put))
+            }
             _ => Ok(None),
         }
     }
@@ -219,6 +222,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         };
         (outcome, sent)
     }
+}
+
+/// The request that sends a part.
+pub(super) fn by_put(url: SafeUrl) -> Request {
+    Request::new(reqwest::Method::PUT, url)
 }
 
 /// Whether two tickets are for one upload in parts.

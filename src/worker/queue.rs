@@ -122,12 +122,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Err(error) => error,
             };
             corrupted += u32::from(error.kind() == ErrorKind::Corrupted);
-            let wait = match error.retryable() {
-                Retry::Later(asked) if corrupted < super::CORRUPTED_TRIES => backoff.next(asked),
-                _ => None,
-            };
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
+            match super::wait(&error, corrupted, &mut backoff) {
+                Some(wait) => {
+                    self.destination.tell_wait(&error, wait);
+                    tokio::time::sleep(wait).await;
+                }
                 None => return Err(named(error)),
             }
         }

@@ -182,14 +182,16 @@ impl<'a, S: Source> Reader<'a, S> {
         };
         let error = error.during("read").with("file", &self.file.path);
         match wait {
-            // what is final is worth showing itself; a used-up budget shows how it began. Either way nobody above need try again
+            // what is final is worth showing itself, and so are wrong bytes; a used-up budget shows how it began. Either way nobody above need try again
             None if error.retryable() == Retry::Never => Err(error),
+            None if error.kind() == ErrorKind::Corrupted => Err(error.retry(Retry::Never)),
             None => Err(self.first_error.take().unwrap_or(error).retry(Retry::Never)),
             Some(wait) => {
-                self.first_error.get_or_insert(error);
                 if let Some(lease) = &mut self.lease {
                     lease.give_back();
                 }
+                self.source.tell_wait(&error, wait);
+                self.first_error.get_or_insert(error);
                 tokio::time::sleep(wait).await;
                 Ok(())
             }

@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::parts::by_put;
 use super::{Carried, Flight, Worker, blob_of, no_tag, whole};
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Backoff, Patience, UploadBody};
 use crate::hub::{Destination, Source, Ticket, Upload};
 use crate::repo::{Digests, FileEntry};
@@ -24,13 +25,20 @@ pub struct Content {
     pub bytes: Bytes,
     /// Bytes that were read only to see whether the first read was right.
     pub compared: u64,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Content {
     /// A content that takes no share of the memory.
     pub fn at_hand(file: FileEntry, bytes: Bytes) -> Self {
-        Self { file: FileEntry { digests: Digests::of(&bytes), ..file }, bytes, compared: 0, _room: None }
+        Self { file: FileEntry { digests: Digests::of(&bytes), ..file }, bytes, compared: 0, room: None }
+    }
+
+    /// The same content for another path.
+    #[must_use]
+    pub fn under(&self, file: FileEntry) -> Self {
+        let file = FileEntry { digests: self.file.digests, ..file };
+        Self { file, bytes: self.bytes.clone(), compared: 0, room: self.room.clone() }
     }
 }
 
@@ -101,7 +109,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             whole(self.source.as_ref(), &self.manifest, &again, Some(&self.pace)).await?;
             compared = file.size;
         }
-        Ok(Content { file: FileEntry { digests: known, ..file }, bytes, compared, _room: Some(room) })
+        Ok(Content { file: FileEntry { digests: known, ..file }, bytes, compared, room: Some(Arc::new(room)) })
     }
 
     /// Starts to put contents at hand as blobs, each once. Those the destination has are given back at once, the others as they land
@@ -134,6 +142,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let named = |error: Error| error.during("carry").with("file", &file.path);
         let blob = blob_of(file)?;
         let mut backoff = Backoff::new(Patience::PATIENT);
+        let mut corrupted = 0;
         let mut next = Some(ticket);
         loop {
             let ticket = match next.take() {
@@ -146,8 +155,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             match self.send_once(&content.bytes, &ticket, &flight).await {
                 Ok(()) => return Ok(landed),
                 Err(error) => {
-                    let Retry::Later(asked) = error.retryable() else { return Err(named(error)) };
-                    let Some(wait) = backoff.next(asked) else { return Err(named(error)) };
+                    corrupted += u32::from(error.kind() == ErrorKind::Corrupted);
+                    let Some(wait) = super::wait(&error, corrupted, &mut backoff) else { return Err(named(error)) };
+                    self.destination.tell_wait(&error, wait);
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -165,9 +175,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             }
             Upload::Multipart { part_size, parts, .. } => {
                 let size = usize::try_from(*part_size).unwrap_or(usize::MAX);
-                for (request, part) in parts.iter().zip(content.chunks(size).map(|part| content.slice_ref(part))) {
+                for (url, part) in parts.iter().zip(content.chunks(size).map(|part| content.slice_ref(part))) {
                     let length = part.len() as u64;
-                    let tag = self.destination.put(request, UploadBody::of(part)).await?;
+                    let tag = self.destination.put(&by_put(url.clone()), UploadBody::of(part)).await?;
                     tags.push(tag.ok_or_else(no_tag)?);
                     flight.moved(length);
                 }

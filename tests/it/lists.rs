@@ -13,14 +13,15 @@ fn long(what: &str, number: usize) -> String {
 }
 
 /// A world with a migrated dataset of which the destination serves a file wrong. All with such names, 30 files lie there besides, and 30
-/// of the source are none that a hub takes, so each is warned of.
+/// of the source are none that a hub takes, for two reasons, so each is warned of.
 fn world_of_long_names() -> World {
     let world = World::start();
     let source = world.hf.repo(RepoKind::Dataset, "alice/corpus");
     let copy = world.ms.repo(modelscope::RepoKind::Dataset, "alice/corpus");
     source.file("README.md", "# corpus\n").file(&long("differs", 0), "1");
     for number in 0..30 {
-        source.file(&format!("a/.git/{}", long("git", number)), "1");
+        let folder = if number < 15 { "a/.git" } else { "a/\u{7}" };
+        source.file(&format!("{folder}/{}", long("git", number)), "1");
         copy.file(&long("extra", number), "theirs");
     }
     source.commit("all");
@@ -80,13 +81,13 @@ fn changes_and_warnings_are_counted() {
     let world = World::start();
     let source = world.hf.repo(RepoKind::Model, "alice/bert");
     source.file("config.json", "{}").commit("all");
-    for number in 0..25 {
-        source.regular_file(&format!(".git/{number:02}"), "x");
+    for number in 0..15 {
+        source.regular_file(&format!(".git/{number:02}"), "x").regular_file(&format!("bell\u{7}{number:02}"), "x");
     }
     source.commit("what no hub takes");
     let report = world.run(&["migrate", "hf:alice/bert", "--yes", "--json"]).exits(0).json();
-    assert_eq!((&report["changes_count"], &report["warnings_count"]), (&1.into(), &25.into()));
+    assert_eq!((&report["changes_count"], &report["warnings_count"]), (&1.into(), &30.into()));
     assert_eq!(report["warnings"].as_array().unwrap().len(), 20);
     let shown = world.run(&["migrate", "hf:alice/bert", "--yes"]).exits(0).stdout;
-    assert!(shown.contains("warning: … and 5 more\n"), "{shown}");
+    assert!(shown.contains("warning: … and 10 more\n"), "{shown}");
 }

@@ -101,7 +101,6 @@ both_ways! {
         idle(&trip);
     }
 
-    #[ignore = "each path is read: a content that is under several paths is read as often"]
     fn one_content_under_many_paths_is_read_once(way) {
         let trip = Trip::new(way);
         for number in 0..300 {

@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn what_leaves_the_repository_is_no_path(before in "([a-z]{1,3}/){0,2}", bad in r"\.|\.\.||\x00|a\n", after in "(/[a-z]{1,3}){0,2}") {
+    fn what_leaves_the_repository_is_no_path(before in "([a-z]{1,3}/){0,2}", bad in r"\.|\.\.|", after in "(/[a-z]{1,3}){0,2}") {
         prop_assert!(RepoPath::new([before, bad, after].concat()).is_err());
     }
 

@@ -90,7 +90,8 @@ fn line_of(text: &mut String, line: &str) {
 
 /// A few names, and how many there are besides.
 fn some_of(paths: &[RepoPath], count: u64) -> String {
-    let names: Vec<_> = paths.iter().take(NAMED).map(RepoPath::as_str).collect();
+    // shown, not raw: a name may hold what a terminal obeys
+    let names: Vec<_> = paths.iter().take(NAMED).map(RepoPath::to_string).collect();
     match count - (names.len() as u64).min(count) {
         0 => names.join(", "),
         more if names.is_empty() => self::count(more, "file"),

@@ -4,6 +4,7 @@ mod upload;
 mod wire;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
@@ -174,6 +175,10 @@ impl Source for HuggingFace {
 
     fn troubles(&self) -> Troubles {
         self.http.troubles()
+    }
+
+    fn tell_wait(&self, error: &Error, wait: Duration) {
+        self.http.tell_wait(error, wait);
     }
 
     fn most_streams(&self) -> usize {

@@ -227,7 +227,7 @@ impl HuggingFace {
         if !urls.keys().copied().eq(1..=count) {
             return Err(refuse("Hugging Face gives not one URL for every part").with("expected", count).with("got", urls.len()));
         }
-        let parts = urls.values().map(|url| Ok(Request::new(Method::PUT, self.given(url)?))).collect::<Result<_>>()?;
+        let parts = urls.values().map(|url| self.given(url)).collect::<Result<_>>()?;
         Ok(Upload::Multipart { part_size, parts, complete: self.given(&link.href)? })
     }
 
@@ -342,7 +342,7 @@ mod tests {
             ["00001", "00002", "00003", "00004", "00005", "00006", "00007", "00008", "00009", "00010", "00011", "00012"],
         ] {
             let Upload::Multipart { parts, .. } = parts(&keys).unwrap() else { panic!("one PUT") };
-            let paths: Vec<_> = parts.iter().map(|part| part.url.expose().path().to_owned()).collect();
+            let paths: Vec<_> = parts.iter().map(|part| part.expose().path().to_owned()).collect();
             assert_eq!(paths[1], "/2");
             assert_eq!(paths[11], "/12");
         }

@@ -5,6 +5,7 @@ mod upload;
 mod wire;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
@@ -132,6 +133,10 @@ impl Source for ModelScope {
 
     fn troubles(&self) -> Troubles {
         self.http.troubles()
+    }
+
+    fn tell_wait(&self, error: &Error, wait: Duration) {
+        self.http.tell_wait(error, wait);
     }
 
     fn most_streams(&self) -> usize {

@@ -99,7 +99,7 @@ impl ModelScope {
                 Error::new(ErrorKind::Forbidden, format!("ModelScope knows no namespace `{}`", repo.id.namespace())).because(error)
             }
             // a quota is no matter of permission
-            ErrorKind::Forbidden if error.hint().is_some() && error.fact("code") != Some("QuotaLimitExceed") => error,
+            ErrorKind::Forbidden if error.own_hint().is_some() && error.fact("code") != Some("QuotaLimitExceed") => error,
             _ => return error,
         };
         match self.account().await {

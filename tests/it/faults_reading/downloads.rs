@@ -215,7 +215,6 @@ fn another_range_than_was_asked_for_for_ever_is_refused() {
 }
 
 #[test]
-#[ignore = "a download ends with its first error: that of the connection, which passed, and not that of the range, which did not"]
 fn another_range_for_ever_is_what_is_said_although_a_connection_broke_before() {
     let error = fails(1, || {
         let trip = once(Way::HfToMs, Fault::ResetDownload(MIDDLE));

@@ -276,7 +276,7 @@ fn scrub_line(line: &str) -> String {
         }
         None => line,
     };
-    for cause in [": error sending request", ": request or response body error", ": error decoding response body"] {
+    for cause in [": Connection reset by peer", ": connection closed before message completed", ": Broken pipe"] {
         if let Some((before, after)) = line.split_once(cause) {
             return format!("{before}: [HOW]{}", if after.ends_with("\",") { "\"," } else { "" });
         }
