@@ -270,28 +270,20 @@ fn text(number: u64, size: u64) -> Content {
 }
 
 fn seed(hubs: &Pair, case: &Case, wanted: &BTreeMap<String, Content>) {
+    macro_rules! fill {
+        ($repo:expr) => {{
+            let repo = $repo;
+            for (path, content) in wanted {
+                match case.row {
+                    Row::Text => repo.regular_file(path, content.clone()),
+                    _ => repo.lfs_file(path, content.clone()),
+                };
+            }
+            repo.file("README.md", CARD).commit("A repository");
+        }};
+    }
     match case.direction {
-        Direction::HfMs => {
-            let repo = hubs.hf.repo(huggingface::RepoKind::Model, REPO);
-            for (path, content) in wanted {
-                if case.row == Row::Text {
-                    repo.regular_file(path, content.clone())
-                } else {
-                    repo.lfs_file(path, content.clone())
-                };
-            }
-            repo.file("README.md", CARD).commit("A repository");
-        }
-        Direction::MsHf => {
-            let repo = hubs.ms.repo(modelscope::RepoKind::Model, REPO);
-            for (path, content) in wanted {
-                if case.row == Row::Text {
-                    repo.regular_file(path, content.clone())
-                } else {
-                    repo.lfs_file(path, content.clone())
-                };
-            }
-            repo.file("README.md", CARD).commit("A repository");
-        }
+        Direction::HfMs => fill!(hubs.hf.repo(huggingface::RepoKind::Model, REPO)),
+        Direction::MsHf => fill!(hubs.ms.repo(modelscope::RepoKind::Model, REPO)),
     }
 }

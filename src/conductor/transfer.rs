@@ -178,8 +178,9 @@ impl Transfer<'_> {
                 group.extend(more.into_iter().map(|file| content.under(file)));
                 group.push(content);
             }
-            if group.len() >= most || bytes >= self.worker.room() / 2 || is_last {
-                self.small_group(std::mem::take(&mut group), &mut sending).await?;
+            while group.len() >= most || (!group.is_empty() && (bytes >= self.worker.room() / 2 || is_last)) {
+                let asked = group.drain(..group.len().min(most)).collect();
+                self.small_group(asked, &mut sending).await?;
                 bytes = 0;
             }
             if is_last {

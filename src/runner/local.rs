@@ -19,6 +19,8 @@ const PASSED: [&str; 9] =
 
 /// Bytes of free memory that the process may keep for itself.
 const HELD: &str = "33554432";
+/// What is larger than this is given back at once: no chunk is, a long answer may be.
+const LARGE: &str = "1048576";
 
 /// The local runner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +37,7 @@ impl Runner for Local {
             .env("MALLOC_ARENA_MAX", "1")
             // and gives memory back only to ask for it again with the next chunk: a tenth of the processor time was spent on page faults
             .env("MALLOC_TRIM_THRESHOLD_", HELD)
-            .env("MALLOC_MMAP_THRESHOLD_", HELD)
+            .env("MALLOC_MMAP_THRESHOLD_", LARGE)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(folder.events()?)

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use standins::faults::{Fault, Rule};
@@ -11,7 +10,7 @@ use standins::huggingface::{self, RepoKind};
 use standins::modelscope;
 
 use crate::usage::{assert_untouched, refused};
-use crate::world::{KIB, MIB, Outcome, World, bytes, generated};
+use crate::world::{KIB, MIB, Outcome, World, bytes, generated, wait_until};
 
 /// A world whose Hugging Face has two models, `alice/bert` and `alice/gpt`.
 fn two_models() -> World {
@@ -51,15 +50,6 @@ fn summary(outcome: &Outcome) -> Value {
 
 fn states(summary: &Value) -> Vec<&str> {
     summary["migrations"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect()
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

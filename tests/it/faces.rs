@@ -1,14 +1,13 @@
 //! What scripts rely on: detach, status, cancel, the shapes of `--json`, plans, selections and consent.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use standins::huggingface::{self, RepoKind};
 use standins::modelscope;
 
 use crate::usage::assert_untouched;
-use crate::world::{KIB, MIB, World, bytes, generated};
+use crate::world::{KIB, MIB, World, bytes, generated, wait_until};
 
 fn with_model() -> (World, huggingface::RepoHandle) {
     let world = World::start();
@@ -30,16 +29,6 @@ fn slow_world() -> World {
 fn bytes_arrive(world: &World) {
     wait_until("bytes arrive", || world.ms.journal().bytes_uploaded() > 0);
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
-}
-
-/// Looks until it is so.
-#[track_caller]
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The keys of an object.

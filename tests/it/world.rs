@@ -298,3 +298,13 @@ pub fn generated(seed: u64, size: u64) -> Content {
 pub fn bytes(seed: u64, size: u64) -> Content {
     Content::from(Content::generated(seed, size).to_bytes())
 }
+
+/// Looks until it is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
