@@ -181,7 +181,8 @@ impl Transfer<'_> {
             while group.len() >= most || (!group.is_empty() && (bytes >= self.worker.room() / 2 || is_last)) {
                 let asked = group.drain(..group.len().min(most)).collect();
                 self.small_group(asked, &mut sending).await?;
-                bytes = 0;
+                // what is left holds memory that the next ones may wait for
+                bytes = group.iter().map(|content| content.bytes.len() as u64).sum();
             }
             if is_last {
                 break;
