@@ -15,10 +15,9 @@ use crate::hub::{Destination, Source};
 use crate::repo::{Digests, FileEntry, Hasher};
 use crate::secret::SafeUrl;
 
-/// A single PUT keeps at least this much back until the digest of the whole file is known to be right. Little, as the next one, because
-/// bytes that wait have left the processor's cache when they are sent: a MiB here and four chunks there cost a sixth of the time.
-const WITHHELD: usize = 128 << 10;
-/// Chunks between reading and sending.
+/// Of a single PUT, this much of the end is kept back until the digest of the whole file is known to be right.
+const WITHHELD: u64 = 1 << 20;
+/// Chunks between reading and sending. One, because bytes that wait have left the processor's cache when they are sent.
 pub(super) const DEPTH: usize = 1;
 
 /// Compares what was hashed with what the source says of the file.
@@ -144,13 +143,12 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
 /// Reads, hashes and hands over. `None` when the destination stopped taking.
 async fn pump<S: Source>(file: &FileEntry, mut reader: Reader<'_, S>, sender: UploadSender, flight: &Flight) -> Result<Option<Digests>> {
     let mut hasher = Hasher::new(file.size, file.digests);
-    let mut tail = Tail::default();
+    let mut tail = Tail::new(file.size);
     loop {
         match reader.next().await {
             Ok(Some(chunk)) => {
                 hasher.update(&chunk);
-                tail.push(chunk);
-                while let Some(chunk) = tail.release() {
+                if let Some(chunk) = tail.push(chunk) {
                     let length = chunk.len() as u64;
                     if !sender.send(chunk).await {
                         return Ok(None);
@@ -219,26 +217,45 @@ pub(super) fn early() -> Error {
     Error::new(ErrorKind::Protocol, "the destination answered before it had all bytes").retry(Retry::Later(None))
 }
 
-/// The end of a stream, kept back.
-#[derive(Default)]
+/// The end of a file, kept back.
 struct Tail {
-    chunks: VecDeque<Bytes>,
-    bytes: usize,
+    chunks: Vec<Bytes>,
+    /// Bytes that are still to come before it.
+    before: u64,
 }
 
 impl Tail {
-    fn push(&mut self, chunk: Bytes) {
-        self.bytes += chunk.len();
-        self.chunks.push_back(chunk);
+    fn new(size: u64) -> Self {
+        Self { chunks: Vec::new(), before: size.saturating_sub(WITHHELD) }
     }
 
-    /// A chunk that may go because enough is kept without it.
-    fn release(&mut self) -> Option<Bytes> {
-        let first = self.chunks.front()?.len();
-        if self.bytes - first < WITHHELD {
-            return None;
+    /// Takes the next chunk and gives as much of it as may go at once.
+    fn push(&mut self, mut chunk: Bytes) -> Option<Bytes> {
+        let free = chunk.split_to(usize::try_from(self.before).map_or(chunk.len(), |before| before.min(chunk.len())));
+        self.before -= free.len() as u64;
+        if !chunk.is_empty() {
+            self.chunks.push(chunk);
         }
-        self.bytes -= first;
-        self.chunks.pop_front()
+        (!free.is_empty()).then_some(free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_end_goes_before_all_is_read() {
+        for (size, chunk) in [(0, 1), (100, 7), (WITHHELD, 1000), (WITHHELD + 1, 1000), (WITHHELD * 3, 70_001)] {
+            let whole = Bytes::from((0..size).map(|number| (number / 251) as u8).collect::<Vec<_>>());
+            let mut tail = Tail::new(size);
+            let mut sent = Vec::new();
+            for chunk in whole.chunks(chunk) {
+                sent.extend(tail.push(whole.slice_ref(chunk)).unwrap_or_default());
+            }
+            assert_eq!(sent.len() as u64, size.saturating_sub(WITHHELD), "all that may go has gone");
+            sent.extend(tail.chunks.concat());
+            assert_eq!(sent, whole);
+        }
     }
 }
