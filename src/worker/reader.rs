@@ -11,10 +11,11 @@ use crate::http::{Backoff, Patience};
 use crate::hub::{Location, Opened, Source};
 use crate::repo::{FileEntry, Manifest};
 
-/// A chunk shorter than this is followed by a short rest, in which more arrives: on a line slower than this machine every packet would
-/// otherwise wake the process for itself, which cost a quarter of the processor time.
+/// Chunks shorter than this are followed by a short rest, in which more arrives: on a line slower than this machine every packet would
+/// otherwise wake the process for itself, which cost a quarter of the processor time. Chunks longer than that make rests shorter again.
 const SHORT: usize = 128 << 10;
-/// Rests begin with this and double while chunks stay short, up to the longest; no receive window fills in that time.
+const LONG: usize = 384 << 10;
+/// The shortest rest and the longest; no receive window fills in that time.
 const REST: Duration = Duration::from_millis(1);
 const LONGEST_REST: Duration = Duration::from_millis(8);
 /// Less than this is read without a rest.
@@ -45,7 +46,7 @@ pub struct Reader<'a, S> {
     /// Its place in flight, where that is counted.
     lease: Option<Lease>,
     /// Before the next chunk.
-    rest: Option<Duration>,
+    rest: Duration,
 }
 
 impl<'a, S: Source> Reader<'a, S> {
@@ -66,7 +67,7 @@ impl<'a, S: Source> Reader<'a, S> {
             quiet: Instant::now(),
             corrupted: 0,
             lease: None,
-            rest: None,
+            rest: Duration::ZERO,
         }
     }
 
@@ -109,15 +110,20 @@ impl<'a, S: Source> Reader<'a, S> {
         if self.opened.is_none() {
             self.open().await?;
         }
-        if let Some(rest) = self.rest.filter(|_| self.end - self.position > FEW) {
-            tokio::time::sleep(rest).await;
+        if !self.rest.is_zero() && self.end - self.position > FEW {
+            tokio::time::sleep(self.rest).await;
         }
         let Some(opened) = &mut self.opened else { return Ok(None) };
         let Some(mut chunk) = opened.response.chunk().await? else { return Err(broken("the download ended early")) };
         if let Some(lease) = &self.lease {
             lease.worked(chunk.len() as u64);
         }
-        self.rest = (chunk.len() < SHORT).then(|| self.rest.map_or(REST, |rest| (rest * 2).min(LONGEST_REST)));
+        self.rest = match chunk.len() {
+            ..SHORT => (self.rest * 2).clamp(REST, LONGEST_REST),
+            LONG.. if self.rest <= REST => Duration::ZERO,
+            LONG.. => self.rest / 2,
+            _ => self.rest,
+        };
         if self.skip > 0 {
             let known = self.skip.min(chunk.len() as u64);
             self.skip -= known;

@@ -52,6 +52,12 @@ impl Slabs {
     pub(super) fn fill(&mut self, mut chunk: Bytes) -> Vec<Bytes> {
         let Some(pool) = &self.pool else { return vec![chunk] };
         let mut full = Vec::new();
+        // one that is long fills most of its buffer
+        if chunk.len() >= SLAB / 2 {
+            full.extend(self.rest());
+            full.push(chunk);
+            return full;
+        }
         while !chunk.is_empty() {
             let mut slab = self.filling.take().unwrap_or_else(|| {
                 let free = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop();

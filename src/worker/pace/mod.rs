@@ -2,6 +2,7 @@
 
 mod climb;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,14 @@ const TICK: Duration = Duration::from_secs(1);
 /// What a finished transfer counts for beside its bytes, so that many small files show that more at once are faster.
 const ONE_MORE: u64 = 64 << 10;
 
+/// Who was in flight before holds an upload open and goes first; then who asked first, because parts are hashed in order and one that
+/// comes before its turn is held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    is_new: bool,
+    number: u64,
+}
+
 /// The gate that every transfer passes.
 pub(super) struct Pace {
     gate: Mutex<Gate>,
@@ -31,8 +40,9 @@ struct Gate {
     /// So many may be in flight.
     allowed: usize,
     flying: usize,
-    /// Transfers that were in flight before and want to go on.
-    returning: usize,
+    /// Who waits, in the order in which they may go.
+    waiting: BTreeSet<Turn>,
+    next: u64,
     /// Whether somebody had to wait since it was last decided.
     starved: bool,
 }
@@ -43,7 +53,7 @@ impl Pace {
         let allowed = first.clamp(1, ceiling.max(1));
         meter.set_streams(0, allowed);
         Arc::new(Self {
-            gate: Mutex::new(Gate { allowed, flying: 0, returning: 0, starved: false }),
+            gate: Mutex::new(Gate { allowed, flying: 0, waiting: BTreeSet::new(), next: 0, starved: false }),
             changed: Notify::new(),
             work: AtomicU64::new(0),
             meter,
@@ -97,15 +107,23 @@ impl Pace {
         Lease { pace: self.clone(), is_held: false, was_held: false }
     }
 
-    fn try_take(&self, is_returning: bool) -> bool {
+    /// A place in the queue.
+    fn line_up(&self, is_new: bool) -> Queued<'_> {
         let mut gate = self.gate();
-        // who was in flight before holds an upload open and goes first
-        let may = gate.flying < gate.allowed && (is_returning || gate.returning == 0);
+        gate.next += 1;
+        let turn = Turn { is_new, number: gate.next };
+        gate.waiting.insert(turn);
+        Queued { pace: self, turn }
+    }
+
+    fn try_take(&self, turn: Turn) -> bool {
+        let mut gate = self.gate();
+        let may = gate.flying < gate.allowed && gate.waiting.first() == Some(&turn);
         if may {
             gate.flying += 1;
             self.meter.set_streams(gate.flying, gate.allowed);
         } else {
-            gate.starved = true;
+            gate.starved |= gate.flying >= gate.allowed;
         }
         may
     }
@@ -130,12 +148,13 @@ impl Lease {
         if self.is_held {
             return;
         }
-        let _returning = self.was_held.then(|| Returning::new(&self.pace));
+        let queued = self.pace.line_up(!self.was_held);
         loop {
             let changed = self.pace.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.pace.try_take(self.was_held) {
+            if self.pace.try_take(queued.turn) {
+                drop(queued);
                 (self.is_held, self.was_held) = (true, true);
                 return;
             }
@@ -169,20 +188,16 @@ impl Drop for Lease {
     }
 }
 
-/// Counts one that waits to go on.
-struct Returning<'a>(&'a Pace);
-
-impl<'a> Returning<'a> {
-    fn new(pace: &'a Pace) -> Self {
-        pace.gate().returning += 1;
-        Self(pace)
-    }
+/// One that waits. Gives up its turn when dropped, and lets the next one look.
+struct Queued<'a> {
+    pace: &'a Pace,
+    turn: Turn,
 }
 
-impl Drop for Returning<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.0.gate().returning -= 1;
-        self.0.changed.notify_waiters();
+        self.pace.gate().waiting.remove(&self.turn);
+        self.pace.changed.notify_waiters();
     }
 }
 
@@ -215,6 +230,32 @@ mod tests {
             },
         );
         assert_eq!(*order.lock().unwrap(), ["returning", "new"]);
+    }
+
+    #[tokio::test]
+    async fn who_asks_first_goes_first_and_who_gives_up_is_passed_over() {
+        let pace = Pace::new(1, 1, Arc::default());
+        let (mut holder, mut first, mut second, mut gone) = (pace.lease(), pace.lease(), pace.lease(), pace.lease());
+        holder.take().await;
+        let order = Mutex::new(Vec::new());
+        tokio::join!(
+            biased;
+            async { assert!(tokio::time::timeout(Duration::from_millis(20), gone.take()).await.is_err()) },
+            async {
+                first.take().await;
+                order.lock().unwrap().push("first");
+                first.give_back();
+            },
+            async {
+                second.take().await;
+                order.lock().unwrap().push("second");
+            },
+            async {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                holder.give_back();
+            },
+        );
+        assert_eq!(*order.lock().unwrap(), ["first", "second"]);
     }
 
     #[test]
