@@ -52,8 +52,8 @@ impl Slabs {
     pub(super) fn fill(&mut self, mut chunk: Bytes) -> Vec<Bytes> {
         let Some(pool) = &self.pool else { return vec![chunk] };
         let mut full = Vec::new();
-        // one that is long fills most of its buffer
-        if chunk.len() >= SLAB / 2 {
+        // so long a one fills most of its buffer
+        if chunk.len() >= SLAB + SLAB / 4 {
             full.extend(self.rest());
             full.push(chunk);
             return full;

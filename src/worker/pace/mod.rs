@@ -69,9 +69,12 @@ impl Pace {
             loop {
                 tokio::time::sleep(TICK).await;
                 let (done, asked) = (pace.work.load(Ordering::Relaxed), troubles());
-                let starved = std::mem::take(&mut pace.gate().starved);
+                let (starved, flying) = {
+                    let mut gate = pace.gate();
+                    (std::mem::take(&mut gate.starved), gate.flying)
+                };
                 let trouble_now = is_trouble(trouble, asked, pace.allowed());
-                let allowed = climb.next(Seen { work: done - work, starved, trouble: trouble_now });
+                let allowed = climb.next(Seen { work: done - work, flying, starved, trouble: trouble_now });
                 (work, trouble) = (done, asked);
                 pace.allow(allowed);
             }
