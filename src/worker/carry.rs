@@ -1,13 +1,13 @@
 //! Carries one file: source stream → hash → destination, with the digest as the gate.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 
-use super::parts::{Part, PartBuffer, Step, by_put};
+use super::part_hash::PartHash;
+use super::parts::{Part, by_put};
 use super::{Flight, Reader, Stream, Worker};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Request, UploadSender, upload_body};
@@ -78,55 +78,47 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         flight: &Arc<Flight>,
     ) -> Result<(Digests, Vec<String>)> {
         let mut flying = JoinSet::new();
-        let mut hasher = Hasher::new(file.size, file.digests);
-        let mut ahead: VecDeque<Arc<PartBuffer>> = VecDeque::new();
-        let mut tags = Vec::with_capacity(urls.len());
+        let mut tags = vec![String::new(); urls.len()];
+        let (first, mut previous) = oneshot::channel();
+        // the receiver is at hand, so it arrives
+        let _ = first.send(Hasher::new(file.size, file.digests));
         let mut launched = 0;
-        while tags.len() < urls.len() {
-            let head = ahead.front().cloned();
-            let hash = async {
-                match &head {
-                    Some(part) => hash_part(part, &mut hasher).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::pin!(hash);
-            // while one part is hashed, others start as they fit
-            let tag = loop {
-                let may_launch = launched < urls.len();
-                tokio::select! {
-                    biased;
-                    Some(ended) = flying.join_next(), if !flying.is_empty() => {
+        while launched < urls.len() || !flying.is_empty() {
+            let is_first = flying.is_empty();
+            tokio::select! {
+                biased;
+                Some(ended) = flying.join_next(), if !is_first => {
+                    let (index, tag): (usize, String) =
                         ended.map_err(|error| Error::new(ErrorKind::Local, "a part died").because(error)).flatten()?;
-                    }
-                    memory = self.room_for_part(part_size, ahead.is_empty()), if may_launch => {
-                        let buffer = Arc::new(PartBuffer::new(memory?));
-                        let start = launched as u64 * part_size;
-                        let range = start..(start + part_size).min(file.size);
-                        let request = by_put(urls[launched].clone());
-                        let part = Part { range, index: launched, request, complete: complete.clone(), buffer: buffer.clone() };
-                        flying.spawn(self.clone().carry_part(file.clone(), part, flight.clone()));
-                        launched += 1;
-                        let was_empty = ahead.is_empty();
-                        ahead.push_back(buffer);
-                        if was_empty {
-                            break None;
-                        }
-                    }
-                    tag = &mut hash => break Some(tag),
+                    tags[index] = tag;
                 }
-            };
-            if let Some(tag) = tag {
-                tags.push(tag);
-                ahead.pop_front();
+                memory = self.room_for_part(part_size, is_first), if launched < urls.len() => {
+                    let start = launched as u64 * part_size;
+                    let range = start..(start + part_size).min(file.size);
+                    let part = Part { range, index: launched, request: by_put(urls[launched].clone()), complete: complete.clone() };
+                    let (pass_on, next) = oneshot::channel();
+                    let mut hash = PartHash::new(std::mem::replace(&mut previous, next), memory?, self.pool.clone());
+                    let (worker, file, flight) = (self.clone(), file.clone(), flight.clone());
+                    flying.spawn(async move {
+                        let index = part.index;
+                        let tag = worker.carry_part(&file, part, &mut hash, &flight).await?;
+                        // nobody waits for it any more where another part has failed
+                        let _ = pass_on.send(hash.finish().await);
+                        Ok((index, tag))
+                    });
+                    launched += 1;
+                    // lets it ask for its place in flight before the next part does
+                    tokio::task::yield_now().await;
+                }
             }
         }
+        let hasher = previous.await.map_err(|error| Error::new(ErrorKind::Local, "the hash got lost").because(error))?;
         check(file, hasher.finish()).map(|digests| (digests, tags))
     }
 
-    /// Waits until a part may start: at once when nothing is ahead of the hash, else when the part fits into memory as a whole.
-    async fn room_for_part(&self, part_size: u64, is_head: bool) -> Result<Option<OwnedSemaphorePermit>> {
-        if is_head {
+    /// Waits until a part may start: at once when all before it are done, else when the part fits into memory as a whole.
+    async fn room_for_part(&self, part_size: u64, is_first: bool) -> Result<Option<OwnedSemaphorePermit>> {
+        if is_first {
             return Ok(None);
         }
         match u32::try_from(part_size.div_ceil(1024)) {
@@ -178,21 +170,6 @@ async fn pump<S: Source>(file: &FileEntry, mut reader: Reader<'_, S>, sender: Up
         flight.moved(length);
     }
     Ok(Some(digests))
-}
-
-/// Hashes one part to its end and gives its tag. When the part starts over, so does its share of the hash: the digest is always that of
-/// the bytes that were stored.
-async fn hash_part(part: &PartBuffer, hasher: &mut Hasher) -> String {
-    let start = hasher.clone();
-    let mut attempt = 0;
-    loop {
-        match part.next(&mut attempt).await {
-            Step::Chunk(chunk) => hasher.update(&chunk),
-            Step::Again => *hasher = start.clone(),
-            Step::Done(tag) => return tag,
-        }
-        tokio::task::coop::consume_budget().await;
-    }
 }
 
 /// Runs a pump and the PUT it feeds. An answer that comes while bytes are still to be sent stops the pump, which then gives `None`.

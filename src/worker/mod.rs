@@ -3,6 +3,7 @@
 mod carry;
 mod meter;
 mod pace;
+mod part_hash;
 mod parts;
 mod queue;
 mod reader;

@@ -1,15 +1,10 @@
-//! One part of a multipart upload: read, held as far as needed until the hash has caught up, sent.
+//! One part of a multipart upload: read, hashed when its turn comes, sent.
 
-use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
-
 use super::carry::{early, together};
-use super::slabs::Slabs;
+use super::part_hash::PartHash;
 use super::{Flight, Reader, Stream, Worker, no_tag};
 use crate::error::{ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience, Request, upload_body};
@@ -19,135 +14,33 @@ use crate::secret::SafeUrl;
 
 /// How often one part asks for a new ticket.
 const RENEWALS: u32 = 3;
-/// How far a part without memory of its own may be ahead of the hash.
-const AHEAD: usize = 2 << 20;
 
-/// The bytes of a part on their way to the hash.
-///
-/// A part that holds a memory permit queues whole; one without waits for the hash.
-pub(super) struct PartBuffer {
-    state: Mutex<State>,
-    arrived: Notify,
-    taken: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    chunks: VecDeque<Bytes>,
-    queued: usize,
-    attempt: u32,
-    tag: Option<String>,
-    memory: Option<OwnedSemaphorePermit>,
-}
-
-/// What the hash sees next of a part.
-pub(super) enum Step {
-    /// More bytes.
-    Chunk(Bytes),
-    /// The part starts over: what was hashed of it does not count.
-    Again,
-    /// All of it is hashed, and stored under this tag.
-    Done(String),
-}
-
-impl PartBuffer {
-    pub(super) fn new(memory: Option<OwnedSemaphorePermit>) -> Self {
-        Self { state: Mutex::new(State { memory, ..State::default() }), arrived: Notify::new(), taken: Notify::new() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether all of it may be held.
-    fn is_held(&self) -> bool {
-        self.state().memory.is_some()
-    }
-
-    async fn push(&self, chunk: Bytes) {
-        loop {
-            {
-                let mut state = self.state();
-                if state.memory.is_some() || state.queued < AHEAD {
-                    state.queued += chunk.len();
-                    state.chunks.push_back(chunk);
-                    break;
-                }
-            }
-            self.taken.notified().await;
-        }
-        self.arrived.notify_one();
-    }
-
-    fn start_over(&self) {
-        let mut state = self.state();
-        state.chunks.clear();
-        state.queued = 0;
-        state.attempt += 1;
-        drop(state);
-        self.arrived.notify_one();
-    }
-
-    fn finish(&self, tag: String) {
-        self.state().tag = Some(tag);
-        self.arrived.notify_one();
-    }
-
-    /// The next step for a hash that has seen `attempt`.
-    pub(super) async fn next(&self, attempt: &mut u32) -> Step {
-        loop {
-            {
-                let mut state = self.state();
-                if state.attempt != *attempt {
-                    *attempt = state.attempt;
-                    return Step::Again;
-                }
-                if let Some(chunk) = state.chunks.pop_front() {
-                    state.queued -= chunk.len();
-                    drop(state);
-                    self.taken.notify_one();
-                    return Step::Chunk(chunk);
-                }
-                if let Some(tag) = state.tag.take() {
-                    state.memory = None;
-                    return Step::Done(tag);
-                }
-            }
-            self.arrived.notified().await;
-        }
-    }
-}
-
-/// One part: which bytes, where to, and the way to the hash.
+/// One part: which bytes, and where to.
 pub(super) struct Part {
     pub(super) range: Range<u64>,
     pub(super) index: usize,
     pub(super) request: Request,
     /// The upload it is a part of.
     pub(super) complete: SafeUrl,
-    pub(super) buffer: Arc<PartBuffer>,
 }
 
 impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
-    /// Sends one part, again if its connection breaks. A refused URL has expired: a new ticket for the same upload goes on from there, one
+    /// Sends one part, again if its connection breaks, and gives its tag. A refused URL has expired: a new ticket for the same upload goes on from there, one
     /// for another ends the file's try.
-    pub(super) async fn carry_part(self: Arc<Self>, file: FileEntry, mut part: Part, flight: Arc<Flight>) -> Result<()> {
+    pub(super) async fn carry_part(&self, file: &FileEntry, mut part: Part, hash: &mut PartHash, flight: &Flight) -> Result<String> {
         let mut backoff = Backoff::new(Patience::PATIENT);
         let mut renewals = 0;
         loop {
-            let (outcome, sent) = self.try_part(&file, &part, &flight).await;
+            let (outcome, sent) = self.try_part(file, &part, hash, flight).await;
             let error = match outcome {
-                Ok(tag) => {
-                    part.buffer.finish(tag);
-                    return Ok(());
-                }
+                Ok(tag) => return Ok(tag),
                 Err(error) => error,
             };
             flight.back(sent);
             let error = error.with("part", part.index + 1);
             let wait = match error.retryable() {
                 // the URL has expired: only a new ticket helps, and only if it names the same upload
-                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => match self.renewed(&file, &part).await? {
+                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => match self.renewed(file, &part).await? {
                     Some(request) if renewals < RENEWALS => {
                         renewals += 1;
                         part.request = request;
@@ -159,7 +52,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 Retry::Never => return Err(error),
             };
             let Some(wait) = wait else { return Err(error.retry(Retry::Never)) };
-            part.buffer.start_over();
+            hash.start_over();
             self.destination.tell_wait(&error, wait);
             tokio::time::sleep(wait).await;
         }
@@ -177,7 +70,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     }
 
     /// One try, with how much of it was sent.
-    async fn try_part(&self, file: &FileEntry, part: &Part, flight: &Flight) -> (Result<String>, u64) {
+    async fn try_part(&self, file: &FileEntry, part: &Part, hash: &mut PartHash, flight: &Flight) -> (Result<String>, u64) {
         let length = part.range.end - part.range.start;
         let Stream { lease, _memory } = match self.stream(length).await {
             Ok(stream) => stream,
@@ -190,18 +83,16 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let (sender, body) = upload_body(length, super::carry::DEPTH);
         let mut sent = 0;
         let pump = async {
-            let mut slabs = Slabs::new(part.buffer.is_held().then(|| self.pool.clone()));
             loop {
                 let (pieces, is_last) = match reader.next().await {
-                    Ok(Some(chunk)) => (slabs.fill(chunk), false),
-                    Ok(None) => (slabs.rest().into_iter().collect(), true),
+                    Ok(Some(chunk)) => (hash.take(chunk).await, false),
+                    Ok(None) => (Vec::from_iter(hash.rest()), true),
                     Err(error) => {
                         sender.abort().await;
                         return Err(error);
                     }
                 };
                 for piece in pieces {
-                    part.buffer.push(piece.clone()).await;
                     let length = piece.len() as u64;
                     if !sender.send(piece).await {
                         return Ok(None);

@@ -36,32 +36,25 @@ impl Drop for Slab {
     }
 }
 
-/// Copies chunks into pieces, for a part that is held; passes them on as they are for one that is not.
+/// Copies chunks into pieces, for a part that is held.
 pub(super) struct Slabs {
-    pool: Option<Arc<Pool>>,
+    pool: Arc<Pool>,
     filling: Option<Slab>,
 }
 
 impl Slabs {
-    /// With a pool for a part that is held.
-    pub(super) fn new(pool: Option<Arc<Pool>>) -> Self {
+    /// With pieces from `pool`.
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
         Self { pool, filling: None }
     }
 
     /// Takes a chunk and gives what is full.
     pub(super) fn fill(&mut self, mut chunk: Bytes) -> Vec<Bytes> {
-        let Some(pool) = &self.pool else { return vec![chunk] };
         let mut full = Vec::new();
-        // so long a one fills most of its buffer
-        if chunk.len() >= SLAB + SLAB / 4 {
-            full.extend(self.rest());
-            full.push(chunk);
-            return full;
-        }
         while !chunk.is_empty() {
             let mut slab = self.filling.take().unwrap_or_else(|| {
-                let free = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                Slab { bytes: free.unwrap_or_else(|| Vec::with_capacity(SLAB)), pool: pool.clone() }
+                let free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                Slab { bytes: free.unwrap_or_else(|| Vec::with_capacity(SLAB)), pool: self.pool.clone() }
             });
             let room = SLAB - slab.bytes.len();
             slab.bytes.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
@@ -89,7 +82,7 @@ mod tests {
         let pool = Arc::new(Pool::default());
         let whole: Vec<u8> = (0..700_000u32).map(|number| (number / 7) as u8).collect();
         for _round in 0..3 {
-            let mut slabs = Slabs::new(Some(pool.clone()));
+            let mut slabs = Slabs::new(pool.clone());
             let mut got = Vec::new();
             for chunk in whole.chunks(99_991) {
                 slabs.fill(Bytes::copy_from_slice(chunk)).iter().for_each(|piece| got.extend_from_slice(piece));
