@@ -1,10 +1,12 @@
 //! Carries one file: source stream → hash → destination, with the digest as the gate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::part_hash::PartHash;
 use super::parts::{Part, by_put};
@@ -19,6 +21,10 @@ use crate::secret::SafeUrl;
 const WITHHELD: u64 = 1 << 20;
 /// Chunks between reading and sending. One, because bytes that wait have left the processor's cache when they are sent.
 pub(super) const DEPTH: usize = 1;
+
+/// A part that moves this many bytes a second is held back by this machine and not by its line: another one beside it would only be held
+/// in memory, and hashed after it has left the processor's cache.
+const FAST: u64 = 500_000_000;
 
 /// Compares what was hashed with what the source says of the file.
 ///
@@ -66,8 +72,8 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         }
     }
 
-    /// A multipart upload. Parts go up in parallel, each from its own ranged read; the whole file is hashed in order. A part ahead of
-    /// the hash is held whole, so parts in flight are one plus what fits into memory. Returns the parts' tags; the caller completes the
+    /// A multipart upload. Parts go up in parallel, each from its own ranged read, unless one alone is as fast as this machine; the whole
+    /// file is hashed in order. A part ahead of the hash is held whole, so parts in flight are one plus what fits into memory. Returns the parts' tags; the caller completes the
     /// upload with them, which it never comes to when the digest is wrong.
     pub(super) async fn carry_parts(
         self: &Arc<Self>,
@@ -81,8 +87,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         let mut tags = vec![String::new(); urls.len()];
         let (first, mut previous) = oneshot::channel();
         // the receiver is at hand, so it arrives
-        let _ = first.send(Hasher::new(file.size, file.digests));
+        let _infallible = first.send(Hasher::new(file.size, file.digests));
         let mut launched = 0;
+        let mut slow_at = Instant::now();
         while launched < urls.len() || !flying.is_empty() {
             let is_first = flying.is_empty();
             tokio::select! {
@@ -92,7 +99,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                         ended.map_err(|error| Error::new(ErrorKind::Local, "a part died").because(error)).flatten()?;
                     tags[index] = tag;
                 }
-                memory = self.room_for_part(part_size, is_first), if launched < urls.len() => {
+                memory = self.room_for_part(part_size, is_first, slow_at), if launched < urls.len() => {
                     let start = launched as u64 * part_size;
                     let range = start..(start + part_size).min(file.size);
                     let part = Part { range, index: launched, request: by_put(urls[launched].clone()), complete: complete.clone() };
@@ -103,10 +110,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                         let index = part.index;
                         let tag = worker.carry_part(&file, part, &mut hash, &flight).await?;
                         // nobody waits for it any more where another part has failed
-                        let _ = pass_on.send(hash.finish().await);
+                        let _gone = pass_on.send(hash.finish().await);
                         Ok((index, tag))
                     });
                     launched += 1;
+                    slow_at = Instant::now() + Duration::from_secs_f64(part_size as f64 / FAST as f64);
                     // lets it ask for its place in flight before the next part does
                     tokio::task::yield_now().await;
                 }
@@ -116,11 +124,12 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         check(file, hasher.finish()).map(|digests| (digests, tags))
     }
 
-    /// Waits until a part may start: at once when all before it are done, else when the part fits into memory as a whole.
-    async fn room_for_part(&self, part_size: u64, is_first: bool) -> Result<Option<OwnedSemaphorePermit>> {
+    /// Waits until a part may start: at once when all before it are done, else when it is `slow_at` and the part fits into memory as a whole.
+    async fn room_for_part(&self, part_size: u64, is_first: bool, slow_at: Instant) -> Result<Option<OwnedSemaphorePermit>> {
         if is_first {
             return Ok(None);
         }
+        tokio::time::sleep_until(slow_at).await;
         match u32::try_from(part_size.div_ceil(1024)) {
             Ok(kib) if part_size <= self.memory_total / 3 * 2 => {
                 let permit = self.parts.clone().acquire_many_owned(kib).await;

@@ -173,7 +173,7 @@ mod tests {
         let early = tokio::time::timeout(std::time::Duration::from_millis(20), part.take(chunk.clone())).await;
         assert!(early.is_err());
         assert!(give.send(Hasher::new(3, digests(&chunk))).is_ok());
-        assert_eq!(part.take(chunk.clone()).await, [chunk.clone()]);
+        assert_eq!(part.take(chunk.clone()).await, std::slice::from_ref(&chunk));
         assert_eq!(part.finish().await.finish(), digests(&chunk));
     }
 }
