@@ -76,6 +76,9 @@ pub enum Command {
         /// Leave the session of the process that started it
         #[arg(long)]
         own_session: bool,
+        /// Read the job from this file, and the tokens from HF_TOKEN and MODELSCOPE_TOKEN
+        #[arg(long, value_name = "FILE", conflicts_with = "own_session")]
+        job: Option<std::path::PathBuf>,
     },
 }
 

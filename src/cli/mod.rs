@@ -47,7 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(command: Command) -> Result<u8> {
     match command {
-        Command::RunJob { own_session } => run_job::run(own_session),
+        Command::RunJob { own_session, job } => run_job::run(own_session, job.as_deref()),
         Command::Smoke {} => Err(args::not_built("smoke", "Modal")),
         Command::Mcp {} => Err(args::not_built("mcp", "MCP server")),
         other => {

@@ -1,22 +1,26 @@
 //! `run-job`: line 1 of standard input the tokens, line 2 the job; events on standard output.
 
 use std::io::BufRead;
+use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::conductor::{Events, conduct};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::Job;
-use crate::secret::{Tokens, holds_token};
+use crate::secret::{Token, Tokens, holds_token};
 
 /// A job with 100,000 pairs of digests is below 20 MiB.
 const LINE_LIMIT: u64 = 64 << 20;
 
-pub(super) fn run(own_session: bool) -> Result<u8> {
+pub(super) fn run(own_session: bool, job: Option<&Path>) -> Result<u8> {
     if own_session {
         rustix::process::setsid().map_err(|error| Error::new(ErrorKind::Local, "no session of its own").because(error))?;
     }
-    let (tokens, job) = read(std::io::stdin().lock())?;
+    let (tokens, job) = match job {
+        Some(path) => read_file(path)?,
+        None => read(std::io::stdin().lock())?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(threads()).build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Local, "no runtime").because(error))?;
     let (events, writer) = Events::into(std::io::stdout());
@@ -39,13 +43,23 @@ fn read(input: impl BufRead) -> Result<(Tokens, Job)> {
         Ok::<_, Error>(text)
     };
     let (tokens, job) = (line()?, line()?);
-    let tokens = Tokens::from_line(tokens.trim())?;
-    let job = serde_json::from_str(job.trim()).map_err(|error| {
-        let refusal = Error::usage("the second line of standard input is no job", "make one with `hf2ms plan --job`");
-        // it may quote a value, and the value may be what belongs on the first line
+    Ok((Tokens::from_line(tokens.trim())?, parse(&job, "the second line of standard input is no job")?))
+}
+
+/// In a container: the job is a mounted file, the tokens are secrets in the environment.
+fn read_file(path: &Path) -> Result<(Tokens, Job)> {
+    let broken = |error| Error::new(ErrorKind::Local, "cannot read the job").with("file", path.display()).because(error);
+    let text = std::fs::read_to_string(path).map_err(broken)?;
+    let token = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| Token::new(&text)).transpose();
+    Ok((Tokens { hf: token("HF_TOKEN")?, ms: token("MODELSCOPE_TOKEN")? }, parse(&text, "the file holds no job")?))
+}
+
+fn parse(text: &str, refusal: &'static str) -> Result<Job> {
+    serde_json::from_str(text.trim()).map_err(|error| {
+        let refusal = Error::usage(refusal, "make one with `hf2ms plan --job`");
+        // it may quote a value, and the value may be a token that stands in the wrong place
         if holds_token(&error.to_string()) { refusal } else { refusal.because(error) }
-    })?;
-    Ok((tokens, job))
+    })
 }
 
 async fn stop_on_signal(cancel: CancellationToken) {

@@ -25,8 +25,8 @@ fn shrink(what: &mut What) -> bool {
         What::Progress { in_flight, .. } => in_flight.pop().is_some(),
         What::Warning { message } => shorten(message),
         What::Report(report) => shrink_report(report),
-        What::Started { .. }
-        | What::Planned { .. }
+        What::Started { request, .. } => request.take().is_some(),
+        What::Planned { .. }
         | What::Created { .. }
         | What::Blob { .. }
         | What::Committing { .. }

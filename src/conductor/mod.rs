@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
-use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, What};
+use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, RunnerKind, What};
 use crate::repo::FileEntry;
 use crate::secret::Tokens;
 use crate::worker::Meter;
@@ -40,7 +40,12 @@ const REPLANS: u32 = 3;
 
 /// Runs a job to its end and reports. Never fails: what went wrong is in the report.
 pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
-    events.send(What::Started { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL });
+    events.send(What::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL,
+        request: Some(Box::new(job.request.clone())),
+        source_commit: job.source_commit.clone(),
+    });
     let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
     let hub = |platform| {
         let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
@@ -48,7 +53,7 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
         Ok::<_, Error>(hub)
     };
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
-    let mut tally = Tally::new(&job.id, &job.request, page);
+    let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
     tally.compared(job.compared);
     let tally = Mutex::new(tally);
     let conductor = hub(job.request.source.platform).and_then(|source| {
@@ -284,7 +289,7 @@ pub async fn compare(
     known: &[crate::repo::Digests],
     deep: bool,
 ) -> Result<Report> {
-    let mut tally = Tally::new("verify", request, destination.page(&request.destination));
+    let mut tally = Tally::new("verify", request, destination.page(&request.destination), RunnerKind::Local);
     // asked for by itself, so that a destination that is not there is an error and not an empty one
     destination.info(&request.destination, None).await.map_err(|error| error.during("destination"))?;
     let survey = Survey::new(source, destination, request, commit, known, Purpose::Compare).await?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind, ErrorReport};
 use crate::plan::TransferPlan;
 use crate::protocol::{
-    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, SourceReport, State,
+    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, RunnerKind, SourceReport, State,
     VerificationReport,
 };
 use crate::repo::RepoPath;
@@ -19,7 +19,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// A report that says that nothing happened yet.
-    pub(super) fn new(id: &str, request: &Request, page: String) -> Self {
+    pub(super) fn new(id: &str, request: &Request, page: String, runner: RunnerKind) -> Self {
         let report = Report {
             id: id.to_owned(),
             state: State::Running,
@@ -44,7 +44,7 @@ impl Tally {
             warnings: Vec::new(),
             warnings_count: 0,
             seconds: 0.0,
-            runner: "local".to_owned(),
+            runner: runner.name().to_owned(),
             workers: 1,
             error: None,
             resources: None,

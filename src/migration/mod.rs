@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
 use crate::progress::Progress;
-use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, State};
+use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
 use crate::repo::{Digests, FileEntry, Platform};
 use crate::runner::{Local, Runner};
 
@@ -63,6 +63,7 @@ impl Prepared {
             known: self.known.clone(),
             compared: self.compared,
             limits: Limits { idle_seconds: config.idle_seconds, ..Limits::default() },
+            runner: RunnerKind::Local,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{Report, Request};
 use crate::repo::{Digests, RepoPath, Visibility};
 
 /// One line on a process's standard output.
@@ -28,6 +28,12 @@ pub enum What {
         version: String,
         /// Its protocol.
         protocol: u32,
+        /// What it migrates, so that whoever has only the events knows. Absent where it does not fit into a line.
+        #[serde(default)]
+        request: Option<Box<Request>>,
+        /// The source's commit that it was told to migrate.
+        #[serde(default)]
+        source_commit: Option<String>,
     },
     /// The plan it follows.
     Planned {

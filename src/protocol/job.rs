@@ -34,6 +34,30 @@ pub struct Job {
     /// What the process may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Where the process runs.
+    #[serde(default)]
+    pub runner: RunnerKind,
+}
+
+/// Where a process runs, as flags and reports call it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunnerKind {
+    /// On the machine it was started from.
+    #[default]
+    Local,
+    /// In a sandbox of Modal.
+    Modal,
+}
+
+impl RunnerKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Modal => "modal",
+        }
+    }
 }
 
 /// What a process is in a migration.

@@ -5,7 +5,7 @@ mod job;
 mod report;
 
 pub use event::{Event, How, InFlight, ProvenFile, What};
-pub use job::{Consent, Endpoints, Job, Limits, Request, Role};
+pub use job::{Consent, Endpoints, Job, Limits, Request, Role, RunnerKind};
 pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};
 
 /// The version of these types. A process refuses a job of another version by name.

@@ -14,6 +14,7 @@ mod caps;
 mod cards;
 mod commits;
 mod configured;
+mod container;
 mod corruption;
 mod cuts;
 mod faces;
