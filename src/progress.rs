@@ -23,6 +23,10 @@ pub struct Progress {
     pub version: Option<String>,
     /// The source's commit.
     pub source_commit: Option<String>,
+    /// The destination's head that the first commit builds on; nothing as long as there is no plan.
+    pub head: Option<Option<String>>,
+    /// Whether the destination was created.
+    pub created: bool,
     /// Commits made so far.
     pub commits: Vec<String>,
     /// Warnings so far.
@@ -52,6 +56,8 @@ impl Default for Progress {
             in_flight: Vec::new(),
             version: None,
             source_commit: None,
+            head: None,
+            created: false,
             commits: Vec::new(),
             warnings: Vec::new(),
             proven: Vec::new(),
@@ -67,8 +73,11 @@ impl Progress {
     pub fn apply(&mut self, event: &Event) {
         self.span = Some((self.span.map_or(event.at, |(first, _)| first), event.at));
         match &event.what {
-            What::Planned { source_commit, files, bytes, .. } => {
+            What::Planned { source_commit, files, bytes, destination_head, .. } => {
                 self.source_commit.clone_from(source_commit);
+                if self.commits.is_empty() {
+                    self.head = Some(destination_head.clone());
+                }
                 (self.files, self.bytes) = (*files, *bytes);
                 // what was done of an earlier plan may not even be in this one
                 (self.files_done, self.bytes_done) = (0, 0);
@@ -96,7 +105,8 @@ impl Progress {
                 self.report = Some(report.clone());
             }
             What::Started { version, .. } => self.version = Some(version.clone()),
-            What::Created { .. } | What::Blob { .. } => {}
+            What::Created { .. } => self.created = true,
+            What::Blob { .. } => {}
         }
     }
 
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn rate_and_time_left_come_from_the_last_seconds() {
         let mut progress = Progress::default();
-        progress.apply(&at(0, What::Planned { source_commit: None, files: 1, bytes: 1000, to_copy: 1, bytes_to_copy: 1000 }));
+        progress.apply(&at(0, What::Planned { source_commit: None, files: 1, bytes: 1000, to_copy: 1, bytes_to_copy: 1000, destination_head: None }));
         for second in 1..=20u64 {
             let done = if second <= 10 { 0 } else { (second - 10) * 50 };
             progress.apply(&at(

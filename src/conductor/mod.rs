@@ -1,6 +1,7 @@
 //! The one process that decides: survey → plan → carry → commit → verify → report.
 
 mod advice;
+mod aftermath;
 mod events;
 mod fit;
 mod prove;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use aftermath::{Traces, cancelled};
 pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
 pub use survey::{Purpose, Survey};
@@ -179,6 +181,7 @@ impl Conductor<'_> {
             bytes: plan.totals.bytes,
             to_copy: plan.totals.copy,
             bytes_to_copy: plan.totals.copy_bytes,
+            destination_head: plan.destination_head.clone(),
         });
         for item in plan.items.iter().filter(|item| item.decision == Decision::AlreadyThere) {
             self.meter.file_done(item.file.size);
@@ -249,33 +252,10 @@ impl Conductor<'_> {
 
     /// What is there after a cancellation: it may have come too late.
     async fn cancelled(&self, commit_under_way: bool) -> Error {
-        let Some(before) = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
-            return stopped("nothing was committed");
-        };
-        let created = self.tally().report().destination.created;
-        let commits = self.tally().has_commits();
-        let what = match self.destination.info(&self.job.request.destination, None).await {
-            Ok(info) if info.commit == before && !commits && commit_under_way => {
-                "a commit was under way and nothing is seen of it yet: look with `hf2ms verify`".to_owned()
-            }
-            Ok(info) if info.commit == before && created => "the repository was created, nothing was committed".to_owned(),
-            Ok(info) if info.commit == before => "nothing was committed".to_owned(),
-            Ok(info) if commits => format!("already published: the destination's head is {}", info.commit.unwrap_or_default()),
-            Ok(info) => format!(
-                "the destination's head moved to {} meanwhile, by somebody else or by a commit whose answer was lost: look with `hf2ms verify`",
-                info.commit.unwrap_or_default()
-            ),
-            Err(error) if error.kind() == ErrorKind::NotFound => "nothing was created".to_owned(),
-            Err(error) => format!("what is at the destination could not be read ({error})"),
-        };
-        stopped(&what)
+        let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (created, committed) = (self.tally().report().destination.created, self.tally().has_commits());
+        cancelled(self.destination.as_ref(), &self.job.request.destination, Traces { before, created, committed, commit_under_way }).await
     }
-}
-
-/// A cancellation, and what is at the destination.
-fn stopped(what: &str) -> Error {
-    Error::new(ErrorKind::Cancelled, format!("cancelled; {what}"))
-        .hint_to("run the same command again to go on; what was sent need not be sent again")
 }
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.

@@ -47,6 +47,9 @@ pub enum What {
         to_copy: u64,
         /// Bytes that may have to move.
         bytes_to_copy: u64,
+        /// The destination's head that it builds on; nothing where there is none.
+        #[serde(default)]
+        destination_head: Option<String>,
     },
     /// The destination was created.
     Created {

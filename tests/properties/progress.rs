@@ -9,7 +9,7 @@ use proptest::prelude::*;
 fn stretch() -> impl Strategy<Value = Vec<What>> {
     (0..1_000u64, 0..1u64 << 50)
         .prop_flat_map(|(files, bytes)| {
-            let planned = What::Planned { source_commit: None, files, bytes, to_copy: files, bytes_to_copy: bytes };
+            let planned = What::Planned { source_commit: None, files, bytes, to_copy: files, bytes_to_copy: bytes, destination_head: None };
             let told = prop_oneof![
                 6 => (0..=files, 0..=bytes, any::<u32>(), 0..=bytes).prop_map(|(files_done, bytes_done, moved, done)| {
                     let flight = InFlight { path: RepoPath::new("a.bin").unwrap(), size: done, done };
