@@ -253,7 +253,8 @@ impl Conductor<'_> {
     /// What is there after a cancellation: it may have come too late.
     async fn cancelled(&self, commit_under_way: bool) -> Error {
         let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (created, committed) = (self.tally().report().destination.created, self.tally().has_commits());
+        let created = self.tally().report().destination.created;
+        let committed = self.tally().has_commits();
         cancelled(self.destination.as_ref(), &self.job.request.destination, Traces { before, created, committed, commit_under_way }).await
     }
 }
