@@ -9,8 +9,9 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::repo::Platform;
 
-/// An access token. Prints as `Token(****)`; only [`Token::bearer`] and [`Token::cookie`] give the text away, marked as sensitive,
-/// and [`Token::expose_to_child`] to the pipe of a process that carries.
+/// An access token. Prints as `Token(****)`; only [`Token::bearer`], [`Token::cookie`] and [`Token::alone`] give the text away,
+/// marked as sensitive, [`Token::expose_to_child`] to the pipe of a process that carries, and [`Token::expose_to_secret`] to a message's
+/// field for secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -37,6 +38,16 @@ impl Token {
     /// The value of a `Cookie` header that carries the token under `name`.
     pub fn cookie(&self, name: &str) -> Result<HeaderValue> {
         self.header(&format!("{name}="))
+    }
+
+    /// The value of a header that is the token and nothing else.
+    pub fn alone(&self) -> Result<HeaderValue> {
+        self.header("")
+    }
+
+    /// The text, for a field of a message that holds secrets, and for nothing else.
+    pub fn expose_to_secret(&self) -> &str {
+        &self.0
     }
 
     /// The text, for the standard input of the process that carries, and for nothing else.

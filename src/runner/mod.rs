@@ -1,6 +1,7 @@
-//! Where a conductor runs: as a child process of this machine; in a cloud, later.
+//! Where a conductor runs: as a child process of this machine; the client of a cloud stands beside it.
 
 mod local;
+pub mod modal;
 
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@ pub const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     ("cli", &["migration", "journal", "progress", "conductor", "config", "plan", "protocol", "repo", "secret", "error"]),
     ("migration", &["runner", "journal", "progress", "conductor", "config", "plan", "hub", "http", "protocol", "repo", "secret", "error"]),
-    ("runner", &["journal", "protocol", "secret", "error"]),
+    ("runner", &["journal", "config", "http", "protocol", "secret", "error"]),
     ("journal", &["runner", "progress", "protocol", "repo", "error"]),
     ("progress", &["protocol"]),
     ("conductor", &["worker", "plan", "card", "verify", "hub", "http", "protocol", "repo", "secret", "error"]),

@@ -58,6 +58,22 @@ pub enum Fault {
     Delay(Duration),
     /// Runs a closure before doing the work.
     Call(Arc<dyn Fn() + Send + Sync>),
+    /// Answers this gRPC status. For calls of gRPC only, and of the others those know `ResetUpload(0)`, `ResetDownload`, `DropAnswer`,
+    /// `Delay` and `Call`.
+    Grpc(GrpcAnswer),
+}
+
+/// A gRPC status in place of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcAnswer {
+    /// The code.
+    pub code: i32,
+    /// The message.
+    pub message: String,
+    /// `grpc-status-details-bin`, decoded. Empty for none.
+    pub details: Vec<u8>,
+    /// Whether the work is done all the same.
+    pub after_work: bool,
 }
 
 impl Fault {
@@ -113,6 +129,7 @@ impl fmt::Debug for Fault {
             Self::Edit(_) => f.write_str("Edit"),
             Self::Delay(time) => write!(f, "Delay({time:?})"),
             Self::Call(_) => f.write_str("Call"),
+            Self::Grpc(answer) => write!(f, "Grpc({})", answer.code),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Hugging Face and ModelScope as stateful, strict servers on loopback.
+//! Hugging Face, ModelScope and Modal as stateful, strict servers on loopback.
 //!
 //! A stand-in is a far shore to test against: it keeps repositories, blobs and commits, speaks the wire as the real service
 //! does, refuses what the service refuses, and *counts* every rule a client breaks. It shares no code with hf2ms: two
@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`content`] (bytes, kept or generated) → [`store`] (blobs by digest) → [`server`] (origins, requests,
 //! answers) with its [`dials`], [`faults`], [`strict`] rules, [`marks`] and [`journal`] → the hubs themselves, [`huggingface`] and
-//! [`modelscope`], or both as a [`pair`]. [`probe`] is a bare HTTP client for tests that break rules on purpose.
+//! [`modelscope`], or both as a [`pair`] → [`modal`], which runs what it is sent. [`probe`] is a bare HTTP client for tests that break rules on purpose.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +20,7 @@ pub mod faults;
 pub mod huggingface;
 pub mod journal;
 pub mod marks;
+pub mod modal;
 pub mod modelscope;
 pub mod pair;
 pub mod probe;

@@ -107,6 +107,13 @@ impl Server {
         Self { runtime: Some(runtime), addresses }
     }
 
+    /// Runs something beside the origins, for as long as they run.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
     /// The addresses of all origins.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses

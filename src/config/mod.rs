@@ -1,7 +1,11 @@
 //! The environment, the `.env` files and the token files of others: read once, and where each value came from.
 
+mod modal;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+pub use modal::{ClientIdentity, Generation, ModalSettings};
 
 use crate::error::{Error, Result};
 use crate::hub::{huggingface, modelscope};
@@ -30,6 +34,7 @@ pub struct Config {
     pub ms: Option<Found>,
     /// Where Modal's tokens were found, if they were.
     pub modal: Option<String>,
+    modal_sources: modal::Sources,
     /// Where the hubs are.
     pub endpoints: Endpoints,
     /// The state folder.
@@ -81,6 +86,7 @@ impl Config {
             hf: token(hf).transpose()?,
             ms: token(ms).transpose()?,
             modal: modal.or_else(|| modal_file(variables)),
+            modal_sources: modal::Sources::new(variables, values.first(&["MODAL_TOKEN_ID"]), values.first(&["MODAL_TOKEN_SECRET"])),
             endpoints: Endpoints {
                 hf: variables.get("HF_ENDPOINT").map_or(huggingface::ENDPOINT, String::as_str).trim().trim_end_matches('/').to_owned(),
                 ms: modelscope_endpoint(&values),
@@ -97,6 +103,12 @@ impl Config {
     pub fn tokens(&self) -> Tokens {
         let token = |found: &Option<Found>| found.as_ref().map(|found| found.token.clone());
         Tokens { hf: token(&self.hf), ms: token(&self.ms) }
+    }
+
+    /// How to reach Modal; reads its client's file. Fails with `Unauthorized` when there is no pair of tokens, with `Usage` when what is
+    /// configured is not as it should be.
+    pub fn modal_settings(&self) -> Result<ModalSettings> {
+        self.modal_sources.settings()
     }
 
     /// The token of one hub, with its origin.

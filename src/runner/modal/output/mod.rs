@@ -1,0 +1,100 @@
+//! A sandbox's standard output as one stream of lines, whatever breaks on the way (facts, modal §3). Both generations look alike here.
+//!
+//! Where a channel starts over, or another one takes its place, lines may come twice: whoever needs each once has a number in each.
+
+mod assemble;
+mod history;
+mod logs;
+mod router;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use self::logs::LogsReader;
+use self::router::RouterReader;
+use super::{ModalClient, Sandbox, generation_of};
+use crate::config::Generation;
+use crate::error::Result;
+
+/// What comes of a sandbox's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A line, without its end. What is no UTF-8 is replaced. A line longer than 64 KiB comes in pieces.
+    Line(String),
+    /// That many bytes were dropped before they were read. The line after it may lack its beginning.
+    Gap(u64),
+}
+
+/// A place between two lines, from which reading can go on, also in another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// How many bytes were before it.
+    Offset(u64),
+    /// The entry that was read last.
+    Entry(String),
+}
+
+/// The lines, as they come. Dropping it stops reading and leaves the sandbox as it is.
+pub struct Lines {
+    client: ModalClient,
+    sandbox: Sandbox,
+    reader: Reader,
+    ready: VecDeque<(Output, Mark)>,
+    mark: Mark,
+    over: bool,
+}
+
+enum Reader {
+    Router(RouterReader),
+    Logs(LogsReader),
+}
+
+/// Whether there may be more to read.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    More,
+    Over,
+}
+
+impl ModalClient {
+    /// A sandbox's standard output, live and afterwards, from the beginning or from a mark. A mark of the other generation is the beginning.
+    pub fn lines(&self, sandbox: &Sandbox, from: Option<&Mark>) -> Lines {
+        let (reader, mark) = match (generation_of(&sandbox.id), from) {
+            (Generation::V2, Some(Mark::Offset(offset))) => (Reader::Router(RouterReader::new(sandbox, *offset)), Mark::Offset(*offset)),
+            (Generation::V2, _) => (Reader::Router(RouterReader::new(sandbox, 0)), Mark::Offset(0)),
+            (Generation::V1, Some(Mark::Entry(entry))) => (Reader::Logs(LogsReader::new(entry)), Mark::Entry(entry.clone())),
+            (Generation::V1, _) => (Reader::Logs(LogsReader::new("")), Mark::Entry(String::new())),
+        };
+        Lines { client: self.clone(), sandbox: sandbox.clone(), reader, ready: VecDeque::new(), mark, over: false }
+    }
+}
+
+impl Lines {
+    /// The next line; `None` after the last one. Waits as long as the sandbox runs; a broken connection, a worker's host that cannot be
+    /// reached and an outage of ten minutes only delay it. May be called off between two lines, and again later.
+    ///
+    /// Fails with `NotFound` for a sandbox that does not exist, with `Unavailable` when the outage lasts.
+    pub async fn next(&mut self) -> Result<Option<Output>> {
+        loop {
+            if let Some((output, mark)) = self.ready.pop_front() {
+                self.mark = mark;
+                return Ok(Some(output));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            let step = match &mut self.reader {
+                Reader::Router(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
+                Reader::Logs(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
+            };
+            self.over = step == Step::Over;
+        }
+    }
+
+    /// Where reading goes on after the line that was given last.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}

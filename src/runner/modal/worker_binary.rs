@@ -1,0 +1,190 @@
+//! The program that runs in a sandbox: this one, built static for x86_64 Linux, and where to find it (facts, modal §7).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Names it has beside this program.
+const BESIDE: [&str; 2] = ["hf2ms-x86_64-unknown-linux-musl", "hf2ms-worker"];
+/// A program larger than this is none of ours.
+const LARGEST: u64 = 256 << 20;
+/// How it is built.
+const BUILD: &str = "in a checkout, `rustup target add x86_64-unknown-linux-musl && cargo build --release --target x86_64-unknown-linux-musl` \
+                     builds it (Debian needs the package musl-tools; another system builds it on a Linux machine or in a container); then set \
+                     HF2MS_WORKER_BIN to target/x86_64-unknown-linux-musl/release/hf2ms, or put that file beside this program under the name \
+                     hf2ms-x86_64-unknown-linux-musl";
+
+/// A static x86_64 Linux program, checked.
+#[derive(Clone)]
+pub struct WorkerBinary {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// The program itself.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for WorkerBinary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WorkerBinary({}, {} bytes)", self.path.display(), self.bytes.len())
+    }
+}
+
+/// Finds the program for sandboxes: what `HF2MS_WORKER_BIN` names, else a file beside this program, else this program itself when it
+/// qualifies.
+///
+/// Fails with `Usage` when what is named is not what it should be, with `Local` when there is none; either says how to build it.
+pub fn find_worker() -> Result<WorkerBinary> {
+    let named = std::env::var_os("HF2MS_WORKER_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
+    search(named.as_deref(), std::env::current_exe().ok().as_deref())
+}
+
+fn search(named: Option<&Path>, own: Option<&Path>) -> Result<WorkerBinary> {
+    if let Some(path) = named {
+        return load(path).map_err(|flaw| {
+            Error::usage("HF2MS_WORKER_BIN does not name a program that runs in a sandbox", BUILD)
+                .with("file", path.display())
+                .with("it", flaw)
+        });
+    }
+    let folder = own.and_then(Path::parent);
+    for path in folder.into_iter().flat_map(|folder| BESIDE.map(|name| folder.join(name))).filter(|path| path.exists()) {
+        // somebody put it there for this: it is not passed over in silence
+        return load(&path).map_err(|flaw| {
+            Error::usage("the file beside this program does not run in a sandbox", BUILD).with("file", path.display()).with("it", flaw)
+        });
+    }
+    if let Some(worker) = own.and_then(|path| load(path).ok()) {
+        return Ok(worker);
+    }
+    let looked = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
+    Err(Error::new(
+        ErrorKind::Local,
+        "there is no program to run in a Modal sandbox: it is a static one for x86_64 Linux, and this one is not",
+    )
+    .with("looked in", looked)
+    .hint_to(BUILD))
+}
+
+/// Reads a file and checks it. The error completes "it …".
+fn load(path: &Path) -> Result<WorkerBinary, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(format!("is no file of at most {} MiB", LARGEST >> 20));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    check(&bytes)?;
+    Ok(WorkerBinary { path: path.to_owned(), bytes: bytes.into() })
+}
+
+/// Reads the few header fields that tell whether a program runs on x86_64 Linux without anything beside it.
+fn check(bytes: &[u8]) -> Result<(), &'static str> {
+    let cut_off = "is cut off";
+    let number = |at: usize, size: usize| -> Option<u64> {
+        let bytes = bytes.get(at..at.checked_add(size)?)?;
+        Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    };
+    if bytes.get(..4) != Some(b"\x7fELF") {
+        return Err("is no Linux program");
+    }
+    // 64 bits, little end first, x86_64
+    if (number(4, 1), number(5, 1), number(18, 2)) != (Some(2), Some(1), Some(62)) {
+        return Err("is not for x86_64");
+    }
+    if !matches!(number(16, 2), Some(2 | 3)) {
+        return Err("is no program but an object file or a core");
+    }
+    let at = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok()).ok_or(cut_off);
+    let (table, size, count) = (at(number(32, 8))?, at(number(54, 2))?, at(number(56, 2))?);
+    if count == 0 {
+        return Err("has nothing to load");
+    }
+    for entry in 0..count {
+        let start = entry.checked_mul(size).and_then(|offset| offset.checked_add(table)).ok_or(cut_off)?;
+        // PT_INTERP names the loader that a dynamic program needs
+        if number(start, 4).ok_or(cut_off)? == 3 {
+            return Err("is not static");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The smallest program with these program headers.
+    fn program(machine: u8, headers: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 64 + headers.len() * 56];
+        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        (bytes[16], bytes[18], bytes[32], bytes[54], bytes[56]) = (3, machine, 64, 56, headers.len() as u8);
+        for (index, kind) in headers.iter().enumerate() {
+            bytes[64 + index * 56] = *kind;
+        }
+        bytes
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("hf2ms-worker-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn only_a_static_program_for_x86_64_passes() {
+        assert_eq!(check(&program(62, &[1, 6])), Ok(()));
+        assert_eq!(check(&program(62, &[1, 3])), Err("is not static"));
+        assert_eq!(check(&program(183, &[1])), Err("is not for x86_64"));
+        assert_eq!(check(&program(62, &[])), Err("has nothing to load"));
+        assert_eq!(check(&program(62, &[1, 1])[..100]), Err("is cut off"));
+        assert_eq!(check(b"\x7fELF\x02\x01"), Err("is not for x86_64"));
+        assert_eq!(check(b"#!/bin/sh"), Err("is no Linux program"));
+        let mut object = program(62, &[1]);
+        object[16] = 1;
+        assert_eq!(check(&object), Err("is no program but an object file or a core"));
+    }
+
+    #[test]
+    fn what_is_named_goes_before_what_lies_beside() {
+        let folder = folder("order");
+        let (named, own) = (folder.join("named"), folder.join("hf2ms"));
+        std::fs::write(&own, program(62, &[1])).unwrap();
+        assert_eq!(search(None, Some(&own)).unwrap().path, own);
+        std::fs::write(folder.join(BESIDE[1]), program(62, &[1])).unwrap();
+        assert_eq!(search(None, Some(&own)).unwrap().path, folder.join(BESIDE[1]));
+        std::fs::write(folder.join(BESIDE[0]), program(62, &[1])).unwrap();
+        assert_eq!(search(None, Some(&own)).unwrap().path, folder.join(BESIDE[0]));
+        std::fs::write(&named, program(62, &[1, 1])).unwrap();
+        assert_eq!(search(Some(&named), Some(&own)).unwrap().bytes.len(), 64 + 112);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_file_is_not_passed_over() {
+        let folder = folder("wrong");
+        let own = folder.join("hf2ms");
+        std::fs::write(&own, program(62, &[1])).unwrap();
+        let missing = search(Some(&folder.join("nothing")), Some(&own)).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::Usage);
+        assert!(missing.to_string().contains("cannot be read"), "{missing}");
+        std::fs::write(folder.join(BESIDE[0]), program(62, &[3])).unwrap();
+        let error = search(None, Some(&own)).unwrap_err();
+        assert_eq!(error.fact("it"), Some("is not static"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn without_any_the_error_says_how_to_build_one() {
+        let folder = folder("none");
+        let own = folder.join("hf2ms");
+        std::fs::write(&own, "#!/bin/sh").unwrap();
+        let error = search(None, Some(&own)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Local);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("cargo build --release --target x86_64-unknown-linux-musl") && hint.contains("HF2MS_WORKER_BIN"), "{hint}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,4 @@
+//! The client of Modal: its generated code, and how it gets on with a Modal on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test should stop")]
+
+mod generated;
