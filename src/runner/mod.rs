@@ -1,15 +1,20 @@
-//! Where a conductor runs: as a child process of this machine; the client of a cloud stands beside it.
+//! Where a conductor runs: as a child process of this machine, or in a sandbox of Modal.
 
 mod local;
 pub mod modal;
+mod sandboxed;
+mod watch;
 
 use serde::{Deserialize, Serialize};
 
 pub use local::Local;
+pub use sandboxed::Sandboxed;
+pub use watch::Watch;
 
+use crate::config::Config;
 use crate::error::Result;
 use crate::journal::Folder;
-use crate::protocol::Job;
+use crate::protocol::{Job, RunnerKind};
 use crate::secret::Tokens;
 
 /// Where a migration's conductor was started.
@@ -23,25 +28,92 @@ pub enum Place {
         /// When it started, as the system counts: the same number at another time is another process.
         started: String,
     },
+    /// A sandbox of Modal.
+    Modal {
+        /// Its name, which no other running sandbox has.
+        name: String,
+        /// Its id; absent while it is not known whether it was created.
+        sandbox: Option<String>,
+        /// Modal's environment; empty is the workspace's default.
+        environment: String,
+    },
 }
 
 impl Place {
-    /// The runner's name in flags and reports.
-    pub fn runner(&self) -> &'static str {
+    /// Which runner it belongs to.
+    pub fn kind(&self) -> RunnerKind {
         match self {
-            Self::Local { .. } => "local",
+            Self::Local { .. } => RunnerKind::Local,
+            Self::Modal { .. } => RunnerKind::Modal,
         }
     }
 }
 
+/// How starting a conductor went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It runs, at this place.
+    Here(Place),
+    /// Another one writes to the destination already: the id of its migration.
+    Already(String),
+}
+
 /// Runs conductors. Each goes on when the process that started it ends.
 pub trait Runner: Send + Sync {
-    /// Starts a job and notes in the folder where, before the job can do anything. Its events go to the folder.
-    fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> impl Future<Output = Result<Place>> + Send;
+    /// Starts a job and notes in the folder where, before the job can do anything.
+    fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> impl Future<Output = Result<Started>> + Send;
 
     /// Whether it still runs.
     fn is_alive(&self, place: &Place) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Asks it to stop; it reports before it ends. Nothing happens when it has ended already.
+    /// Asks it to stop, or stops it. Nothing happens when it has ended already.
     fn cancel(&self, place: &Place) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Both runners; the one in the cloud is connected to when it is needed.
+#[derive(Clone, Debug)]
+pub struct Runners {
+    local: Local,
+    modal: Sandboxed,
+}
+
+impl Runners {
+    /// The runners of this configuration.
+    pub fn new(config: &Config) -> Self {
+        Self { local: Local, modal: Sandboxed::new(config) }
+    }
+
+    /// The one in the cloud.
+    pub fn modal(&self) -> &Sandboxed {
+        &self.modal
+    }
+
+    /// Starts a job where it says that it runs.
+    pub async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Started> {
+        match job.runner {
+            RunnerKind::Local => self.local.start(job, tokens, folder).await,
+            RunnerKind::Modal => self.modal.start(job, tokens, folder).await,
+        }
+    }
+
+    /// Whether a conductor still runs.
+    pub async fn is_alive(&self, place: &Place) -> Result<bool> {
+        match place.kind() {
+            RunnerKind::Local => self.local.is_alive(place).await,
+            RunnerKind::Modal => self.modal.is_alive(place).await,
+        }
+    }
+
+    /// Stops a conductor.
+    pub async fn cancel(&self, place: &Place) -> Result<()> {
+        match place.kind() {
+            RunnerKind::Local => self.local.cancel(place).await,
+            RunnerKind::Modal => self.modal.cancel(place).await,
+        }
+    }
+
+    /// Looks at a migration from here: brings its events to the folder.
+    pub fn watch(&self, folder: &Folder) -> Watch {
+        Watch::new(self.clone(), folder.clone())
+    }
 }
