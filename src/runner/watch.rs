@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::modal::{Lines, Output, Sandbox};
 use super::{Place, Runners};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Sink};
 use crate::protocol::{Event, RunnerKind};
 
@@ -23,13 +23,13 @@ const REST: Duration = Duration::from_secs(1);
 pub struct Watch {
     runners: Runners,
     folder: Folder,
-    remote: Option<Remote>,
+    sandbox: Option<String>,
+    reading: Option<Reading>,
     looked: bool,
 }
 
-/// The output of a sandbox, and the way into the folder.
-struct Remote {
-    sandbox: String,
+/// The output of a sandbox, and the way into the folder. One process at a time has it; others read the folder.
+struct Reading {
     lines: Lines,
     sink: Sink,
     /// Everything it printed was read.
@@ -38,7 +38,7 @@ struct Remote {
 
 impl Watch {
     pub(super) fn new(runners: Runners, folder: Folder) -> Self {
-        Self { runners, folder, remote: None, looked: false }
+        Self { runners, folder, sandbox: None, reading: None, looked: false }
     }
 
     /// Brings what was said until now into the folder, and tells whether it still runs.
@@ -47,41 +47,48 @@ impl Watch {
         if place.kind() == RunnerKind::Local {
             return self.runners.is_alive(&place).await;
         }
-        self.connect(&place).await?;
-        let first = if std::mem::replace(&mut self.looked, true) { Duration::ZERO } else { FIRST };
-        let Some(remote) = &mut self.remote else { return Ok(false) };
-        remote.read(first).await?;
-        if remote.over {
-            return Ok(self.runners.modal().client().await?.poll(&remote.sandbox).await?.is_none());
+        if !self.connect(&place).await? {
+            return Ok(false);
         }
-        Ok(true)
+        let first = if std::mem::replace(&mut self.looked, true) { Duration::ZERO } else { FIRST };
+        match &mut self.reading {
+            Some(reading) => {
+                reading.read(first).await?;
+                if reading.over { self.runners.is_alive(&place).await } else { Ok(true) }
+            }
+            None => self.runners.is_alive(&place).await,
+        }
     }
 
     /// Waits until there may be more.
     pub async fn rest(&mut self) -> Result<()> {
-        match &mut self.remote {
-            Some(remote) if !remote.over => remote.read(REST).await,
-            _ => {
-                tokio::time::sleep(LOOK).await;
-                Ok(())
-            }
+        match &mut self.reading {
+            Some(reading) if !reading.over => reading.read(REST).await,
+            Some(_) => Ok(tokio::time::sleep(LOOK).await),
+            None if self.sandbox.is_some() => Ok(tokio::time::sleep(REST).await),
+            None => Ok(tokio::time::sleep(LOOK).await),
         }
     }
 
-    async fn connect(&mut self, place: &Place) -> Result<()> {
-        if self.remote.is_some() {
-            return Ok(());
-        }
+    /// Begins to read, unless somebody else does. Says whether there is a sandbox.
+    async fn connect(&mut self, place: &Place) -> Result<bool> {
         let modal = self.runners.modal();
-        let Some(sandbox) = modal.sandbox_at(place).await? else { return Ok(()) };
-        let sink = self.folder.sink()?;
-        let lines = modal.client().await?.patient().lines(&Sandbox::known(&sandbox), sink.mark().as_ref());
-        self.remote = Some(Remote { sandbox, lines, sink, over: false });
-        Ok(())
+        if self.sandbox.is_none() {
+            self.sandbox = modal.sandbox_at(place).await?;
+        }
+        let Some(sandbox) = &self.sandbox else { return Ok(false) };
+        if self.reading.is_none()
+            && let Some(sink) = self.folder.sink()?
+        {
+            let mark = sink.mark().and_then(|mark| serde_json::from_value(mark).ok());
+            let lines = modal.client().await?.patient().lines(&Sandbox::known(sandbox), mark.as_ref());
+            self.reading = Some(Reading { lines, sink, over: false });
+        }
+        Ok(true)
     }
 }
 
-impl Remote {
+impl Reading {
     /// Takes lines until none comes for a moment.
     async fn read(&mut self, first: Duration) -> Result<()> {
         let mut until = Instant::now() + first;
@@ -90,9 +97,10 @@ impl Remote {
                 Some(Output::Line(line)) => {
                     // a line that is no event, from whatever wrapped the process, says nothing
                     if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                        self.sink.take(&event, &line)?;
+                        self.sink.take(event.seq, &line)?;
                     }
                 }
+                // what is missing is only how it went: the report comes last
                 Some(Output::Gap(_)) => {}
                 None => {
                     self.over = true;
@@ -101,6 +109,7 @@ impl Remote {
             }
             until = Instant::now() + NEXT;
         }
-        self.sink.keep(self.lines.mark())
+        let mark = serde_json::to_value(self.lines.mark()).map_err(|error| Error::new(ErrorKind::Local, "no JSON").because(error))?;
+        self.sink.keep(&mark)
     }
 }

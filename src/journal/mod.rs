@@ -1,10 +1,14 @@
 //! The folders of migrations on this machine. A convenience: what was migrated is always found out from the destination.
 
+mod sink;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use sink::Sink;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,68 @@
+//! Events that come from elsewhere, on their way into a migration's folder: each once, by one process at a time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use serde_json::Value;
+
+use super::{Folder, at};
+use crate::error::Result;
+
+/// Where the place is noted from which reading goes on.
+const MARK: &str = "mark.json";
+
+/// The only writer of a folder's events. Others may be it once this one is dropped.
+#[derive(Debug)]
+pub struct Sink {
+    folder: Folder,
+    events: File,
+    /// Every event before this one is there.
+    next: u64,
+    mark: Option<Value>,
+    _lock: File,
+}
+
+impl Folder {
+    /// The writer of this folder's events; `None` while another process is it.
+    pub fn sink(&self) -> Result<Option<Sink>> {
+        let path = self.path.join("events.lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let lock = lock.map_err(|error| at(error, "open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(at(error, "lock", &path)),
+        }
+        let mut next = 0;
+        self.tail().read(|event| next = next.max(event.seq + 1))?;
+        let mark = if self.path.join(MARK).exists() { Some(self.read(MARK)?) } else { None };
+        Ok(Some(Sink { folder: self.clone(), events: self.events()?, next, mark, _lock: lock }))
+    }
+}
+
+impl Sink {
+    /// Where reading goes on.
+    pub fn mark(&self) -> Option<Value> {
+        self.mark.clone()
+    }
+
+    /// Takes an event, as the line it came as. One that is there already is passed over.
+    pub fn take(&mut self, seq: u64, line: &str) -> Result<()> {
+        if seq < self.next {
+            return Ok(());
+        }
+        self.events.write_all(format!("{line}\n").as_bytes()).map_err(|error| at(error, "write", &self.folder.path))?;
+        self.next = seq + 1;
+        Ok(())
+    }
+
+    /// Notes where reading goes on. Everything before was taken.
+    pub fn keep(&mut self, mark: &Value) -> Result<()> {
+        if self.mark.as_ref() != Some(mark) {
+            self.folder.write(MARK, mark)?;
+            self.mark = Some(mark.clone());
+        }
+        Ok(())
+    }
+}
