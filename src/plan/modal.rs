@@ -10,7 +10,7 @@ use crate::protocol::Limits;
 use crate::repo::Platform;
 
 /// Seconds that commit, listing and proof take after the last byte.
-const SETTLE: f64 = 30.0;
+const SETTLE: f64 = 10.0;
 
 /// Seconds a container lives at most (facts, modal §2.12).
 const LIFE: f64 = 24.0 * 3600.0;
@@ -69,7 +69,7 @@ impl Default for Prices {
     /// The only table of prices in this program: sandboxes, as reported in November 2026 (facts, modal §4 "price"). Nobody has checked
     /// them against a bill yet.
     fn default() -> Self {
-        Self { core_second: 0.000_039_4, gib_second: 0.000_006_7, origin: "list prices of November 2026".to_owned() }
+        Self { core_second: 0.000_039_4, gib_second: 0.000_006_7, origin: "prices as reported in November 2026".to_owned() }
     }
 }
 
@@ -199,19 +199,20 @@ impl ModalEstimate {
             0 => "1 container".to_owned(),
             workers => format!("{} containers (the conductor and {workers} workers)", self.containers),
         };
-        let each = format!("{cores} core{} and {memory} GiB{}", if cores == 1.0 { "" } else { "s" }, if self.workers == 0 { "" } else { " each" });
+        let each =
+            format!("{cores} core{} and {memory} GiB{}", if cores == 1.0 { "" } else { "s" }, if self.workers == 0 { "" } else { " each" });
         let after = match self.successors {
             0 => String::new(),
             1 => "; a container lives 24 h, so a successor takes over once".to_owned(),
             times => format!("; a container lives 24 h, so a successor takes over {times} times"),
         };
-        let instead = self.fan_out.instead.as_ref().map(|instead| format!("; {instead}")).unwrap_or_default();
-        let region = if self.region_multiplier == 1.0 { String::new() } else { format!(", times {} for the region", self.region_multiplier) };
+        let because = self.fan_out.instead.as_ref().unwrap_or(&self.fan_out.because);
+        let region =
+            if self.region_multiplier == 1.0 { String::new() } else { format!(", times {} for the region", self.region_multiplier) };
         format!(
-            "modal        {who} of {each}, about {}, about {}{after}\n  because    {}{instead}; {}{region}",
+            "modal        {who} of {each}, about {}, {}{after}\n  because    {because}; {}{region}",
             minutes(self.seconds),
             money(self.dollars),
-            self.fan_out.because,
             self.prices.origin
         )
     }
@@ -222,9 +223,9 @@ fn round(dollars: f64) -> f64 {
     (dollars * 1e4).round() / 1e4
 }
 
-/// `$0.04`, `less than $0.01`.
+/// `about $0.04`, `less than $0.01`.
 fn money(dollars: f64) -> String {
-    if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("${dollars:.2}") }
+    if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("about ${dollars:.2}") }
 }
 
 #[cfg(test)]
@@ -245,28 +246,57 @@ mod tests {
     #[test]
     fn a_small_repository_takes_one_container_and_less_than_a_cent() {
         let plan = estimate(Ask::Nothing, 1, 90_000_000, TO_MODELSCOPE, Region::Any);
-        insta::assert_snapshot!(plan.text(), @"");
+        insta::assert_snapshot!(plan.text(), @"
+        modal        1 container of 1 core and 1 GiB, about 39 s, less than $0.01
+          because    one container carries it in 9 s; prices as reported in November 2026
+        ");
     }
 
     #[test]
     fn a_large_one_names_its_containers_and_why() {
         let plan = estimate(Ask::Nothing, 2_000, GB, TO_HUGGING_FACE, Region::Any);
-        insta::assert_snapshot!(plan.text(), @"");
-        insta::assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap(), @"");
+        insta::assert_snapshot!(plan.text(), @"
+        modal        28 containers (the conductor and 27 workers) of 1 core and 2 GiB each, about 11 min, about $0.91
+          because    one container would take 4.4 h, and more than 10 min is shared; prices as reported in November 2026
+        ");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap(), @r#"
+        {
+          "containers": 28,
+          "workers": 27,
+          "because": "one container would take 4.4 h, and more than 10 min is shared",
+          "container": {
+            "milli_cpu": 1000,
+            "memory_mib": 2048
+          },
+          "seconds": 643.0,
+          "container_seconds": 17183.0,
+          "dollars": 0.9072,
+          "prices": {
+            "core_second": 0.0000394,
+            "gib_second": 6.7e-6,
+            "origin": "prices as reported in November 2026"
+          },
+          "region_multiplier": 1.0,
+          "successors": 0
+        }
+        "#);
     }
 
     #[test]
     fn a_successor_a_region_and_what_is_done_otherwise_are_said() {
         let plan = estimate(Ask::Chunk(20 * GB), 20_000, 50 * GB, TO_MODELSCOPE, Region::of(Some("ap")));
-        insta::assert_snapshot!(plan.text(), @"");
+        insta::assert_snapshot!(plan.text(), @"
+        modal        100 containers (the conductor and 99 workers) of 1 core and 1 GiB each, about 55.6 h, about $1383.14; a container lives 24 h, so a successor takes over 2 times
+          because    --chunk-size: 20 GB makes 50000 shards and there may be 99 workers, so a shard has 10.1 TB; prices as reported in November 2026, times 1.5 for the region
+        ");
     }
 
     #[test]
     fn the_price_is_that_of_all_containers_by_the_second() {
         let plan = estimate(Ask::Workers(10), 1_000, GB, TO_HUGGING_FACE, Region::Narrow);
-        // 10 workers: 20 s to start and 800 s to carry; the conductor: twice 20 s, 800 s, 30 s to end
-        assert_eq!((plan.seconds, plan.container_seconds), (870.0, 870.0 + 8_200.0));
-        let expected = 9_070.0 * (0.000_039_4 + 2.0 * 0.000_006_7) * 1.75;
+        // 10 workers: 20 s to start and 800 s to carry; the conductor: twice 20 s, 800 s, 10 s to end
+        assert_eq!((plan.seconds, plan.container_seconds), (850.0, 850.0 + 8_200.0));
+        let expected = 9_050.0 * (0.000_039_4 + 2.0 * 0.000_006_7) * 1.75;
         assert!((plan.dollars - expected).abs() < 1e-4, "{} {expected}", plan.dollars);
     }
 
@@ -290,6 +320,9 @@ mod tests {
 
     #[test]
     fn regions_are_told_apart_by_their_names() {
-        assert_eq!([None, Some(""), Some("us"), Some("us-east-1")].map(Region::of), [Region::Any, Region::Any, Region::Broad, Region::Narrow]);
+        assert_eq!(
+            [None, Some(""), Some("us"), Some("us-east-1")].map(Region::of),
+            [Region::Any, Region::Any, Region::Broad, Region::Narrow]
+        );
     }
 }

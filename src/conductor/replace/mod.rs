@@ -4,135 +4,17 @@
 //! have the same blob: a replacement starts only after the engine said that the one before ended, and with no more than what the destination
 //! said it lacks.
 
+mod signals;
 mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub use signals::{Action, Because, Ending, GaveUp, Seen, WorkerId};
+
 use crate::plan::rates::{ATTEMPTS, CONTAINER, INSIST, PIECE_PART, PIECES, START};
 use crate::plan::shard::{Blob, Shard, deal};
 use watch::Watch;
-
-/// One container's turn at a shard, or at a part of what is left of it. Its name is the lock: no second one of that name can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId {
-    /// The shard.
-    pub shard: u32,
-    /// Counts the containers of that shard from 0.
-    pub attempt: u32,
-}
-
-impl WorkerId {
-    /// The container's name; `destination` is the hash of the destination's address.
-    pub fn name(self, destination: &str) -> String {
-        format!("hf2ms-{destination}-{}-{}", self.shard, self.attempt)
-    }
-}
-
-/// What the conductor sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// The engine made the container, or it was running already.
-    Started(WorkerId),
-    /// The engine has no place for it now.
-    Refused(WorkerId),
-    /// The worker told how far it is.
-    Heard {
-        /// Who.
-        worker: WorkerId,
-        /// Files that are done.
-        files: u64,
-        /// Payload bytes sent.
-        bytes: u64,
-    },
-    /// The worker told that a blob is at the destination.
-    Landed {
-        /// Who.
-        worker: WorkerId,
-        /// The blob's place.
-        place: u32,
-    },
-    /// The engine says that the container is no more.
-    Ended {
-        /// Who.
-        worker: WorkerId,
-        /// How.
-        how: Ending,
-    },
-    /// The destination answered to [`Action::Ask`].
-    Missing {
-        /// Whose blobs were asked about.
-        worker: WorkerId,
-        /// The places of those it lacks.
-        places: Vec<u32>,
-    },
-}
-
-/// How a container ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// With a report that says that all is carried.
-    Done,
-    /// Killed, evicted, out of memory, out of time, or with an error that another try may mend.
-    Lost,
-    /// With an error that no other try mends.
-    Failed,
-}
-
-/// What the conductor is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Start a container that carries these.
-    Start {
-        /// Who.
-        worker: WorkerId,
-        /// Largest first.
-        blobs: Vec<Blob>,
-    },
-    /// End a container. Told again as long as the engine does not say that it ended.
-    End {
-        /// Who.
-        worker: WorkerId,
-        /// Why.
-        because: Because,
-    },
-    /// Ask the destination which of these it lacks.
-    Ask {
-        /// Who had them; it has ended.
-        worker: WorkerId,
-        /// Unknown to have landed.
-        blobs: Vec<Blob>,
-    },
-    /// Nobody will carry these any more.
-    GiveUp {
-        /// Who had them last.
-        worker: WorkerId,
-        /// What was not carried.
-        blobs: Vec<Blob>,
-        /// Why.
-        because: GaveUp,
-    },
-}
-
-/// Why a worker is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Because {
-    /// It carries less than a quarter of what is usual.
-    Slow,
-    /// Nothing was heard of it.
-    Silent,
-}
-
-/// Why blobs are given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GaveUp {
-    /// Their worker's error is one that no other try mends.
-    Failed,
-    /// [`ATTEMPTS`] workers had them.
-    Attempts,
-    /// The engine has no place for a single worker.
-    NoPlace,
-}
 
 /// Blobs that nobody is known to have landed, by place.
 type Left = BTreeMap<u32, Blob>;
@@ -161,8 +43,12 @@ struct Carrier {
 /// The workers of one migration.
 #[derive(Debug)]
 pub struct Fleet {
-    /// Places for workers.
+    /// Places for workers as allowed, and as the engine has them.
+    allowed: usize,
     most: usize,
+    /// When the engine was last asked for more places than it had, and how often nobody was alive then.
+    asked_for_more: Duration,
+    refusals: u32,
     waiting: VecDeque<Piece>,
     carriers: BTreeMap<WorkerId, Carrier>,
     /// Blobs of shards that had workers when this conductor came: nobody here knows which of those workers has which.
@@ -179,8 +65,12 @@ impl Fleet {
     ///
     /// `running` are the workers that are found alive: their shards wait until all of them have ended.
     pub fn new(shards: Vec<Shard>, most: u32, running: &[WorkerId]) -> Self {
+        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
         let mut fleet = Self {
-            most: usize::try_from(most.max(1)).unwrap_or(usize::MAX),
+            allowed: most,
+            most,
+            asked_for_more: Duration::ZERO,
+            refusals: 0,
             waiting: VecDeque::new(),
             carriers: BTreeMap::new(),
             shared: BTreeMap::new(),
@@ -215,6 +105,11 @@ impl Fleet {
             self.take(now, seen, &mut actions);
         }
         self.judge(now, &mut actions);
+        if self.most < self.allowed && now >= self.asked_for_more + START {
+            // what others had may be free by now
+            self.asked_for_more = now;
+            self.most += 1;
+        }
         while self.carriers.len() < self.most {
             let Some(Piece { worker, left, before }) = self.waiting.pop_front() else { break };
             actions.push(Action::Start { worker, blobs: largest_first(&left) });
@@ -245,11 +140,12 @@ impl Fleet {
     fn take(&mut self, now: Duration, seen: Seen, actions: &mut Vec<Action>) {
         match seen {
             Seen::Started(worker) => {
+                self.refusals = 0;
                 if let Some(carrier) = self.carriers.get_mut(&worker) {
                     carrier.watch.started(now);
                 }
             }
-            Seen::Refused(worker) => self.refused(worker, actions),
+            Seen::Refused(worker) => self.refused(now, worker, actions),
             Seen::Heard { worker, files, bytes } => {
                 if let Some(carrier) = self.carriers.get_mut(&worker) {
                     carrier.watch.heard(now, files, bytes);
@@ -270,14 +166,21 @@ impl Fleet {
         }
     }
 
-    /// There are no more places than are taken now; it waits for one of them.
-    fn refused(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
+    /// There are no more places than are taken now: it waits for one.
+    fn refused(&mut self, now: Duration, worker: WorkerId, actions: &mut Vec<Action>) {
         let Some(Carrier { left, before, .. }) = self.carriers.remove(&worker) else { return };
-        if self.carriers.is_empty() {
-            return actions.push(Action::GiveUp { worker, blobs: largest_first(&left), because: GaveUp::NoPlace });
-        }
-        self.most = self.carriers.len();
         self.waiting.push_front(Piece { worker, left, before });
+        self.most = self.carriers.len();
+        self.asked_for_more = now;
+        self.refusals += u32::from(self.carriers.is_empty());
+        if self.refusals >= ATTEMPTS {
+            let given_up = self.waiting.drain(..);
+            actions.extend(given_up.map(|Piece { worker, left, .. }| Action::GiveUp {
+                worker,
+                blobs: largest_first(&left),
+                because: GaveUp::NoPlace,
+            }));
+        }
     }
 
     fn ended(&mut self, now: Duration, worker: WorkerId, how: Ending, actions: &mut Vec<Action>) {
@@ -326,11 +229,8 @@ impl Fleet {
         let start = START.as_secs_f64();
         let free = self.most.saturating_sub(self.carriers.len() + self.waiting.len());
         let in_time = others - start;
-        let piece = if in_time > 0.0 && free as f64 * in_time >= alone {
-            in_time
-        } else {
-            (PIECE_PART * (now.as_secs_f64() + others)).max(start)
-        };
+        let piece =
+            if in_time > 0.0 && free as f64 * in_time >= alone { in_time } else { (PIECE_PART * (now.as_secs_f64() + others)).max(start) };
         // between 1 and PIECES
         (alone / piece).ceil().clamp(1.0, f64::from(PIECES)) as u32
     }

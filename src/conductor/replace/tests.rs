@@ -144,7 +144,11 @@ fn those_that_ended_well_still_show_what_is_usual() {
 fn who_has_few_blobs_left_need_not_fill_a_container() {
     let large = blobs(1, 80_000_000_000);
     let small: Vec<_> = blobs(3_000, 100_000_000).into_iter().map(|blob| Blob { place: blob.place + 1, ..blob }).collect();
-    let shards = vec![Shard { number: 0, blobs: large }, Shard { number: 1, blobs: small[..1500].to_vec() }, Shard { number: 2, blobs: small[1500..].to_vec() }];
+    let shards = vec![
+        Shard { number: 0, blobs: large },
+        Shard { number: 1, blobs: small[..1500].to_vec() },
+        Shard { number: 2, blobs: small[1500..].to_vec() },
+    ];
     let mut fleet = Fleet::new(shards, 99, &[]);
     fleet.step(at(0), []);
     assert_eq!(carry(&mut fleet, 1, 900, &[(worker(0, 0), 10), (worker(1, 0), 120), (worker(2, 0), 120)]), []);
@@ -198,11 +202,30 @@ fn no_more_run_than_there_are_places_and_a_refusal_means_that_there_are_fewer() 
 }
 
 #[test]
+fn a_place_that_was_not_there_is_asked_for_again() {
+    let (mut fleet, _) = fleet(3, 3);
+    assert_eq!(fleet.step(at(5), [Seen::Refused(worker(2, 0))]), []);
+    let asked = (6..60).find_map(|second| fleet.step(at(second), []).pop().map(|action| (second, action)));
+    assert!(matches!(asked, Some((25, Action::Start { worker: WorkerId { shard: 2, attempt: 0 }, .. }))), "{asked:?}");
+}
+
+#[test]
 fn without_a_place_for_a_single_worker_it_ends() {
     let mut fleet = Fleet::new(cut(blobs(4, 5), 2), 10, &[]);
-    fleet.step(at(0), []);
-    let actions = fleet.step(at(1), [Seen::Refused(worker(0, 0)), Seen::Refused(worker(1, 0))]);
-    assert!(matches!(&actions[..], [Action::GiveUp { because: GaveUp::NoPlace, .. }]), "{actions:?}");
+    let mut seen = Vec::new();
+    let mut given_up = Vec::new();
+    for second in 0..200 {
+        let actions = fleet.step(at(second), std::mem::take(&mut seen));
+        for action in actions {
+            match action {
+                Action::Start { worker, .. } => seen.push(Seen::Refused(worker)),
+                Action::GiveUp { because: GaveUp::NoPlace, blobs, .. } => given_up.push((second, blobs.len())),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(given_up, [(85, 2), (85, 2)]);
+    assert!(fleet.is_finished());
 }
 
 #[test]
@@ -211,7 +234,7 @@ fn workers_found_alive_keep_their_shard_until_the_last_of_them_ends() {
     let mut fleet = Fleet::new(shards.clone(), 10, &[worker(1, 2), worker(1, 3)]);
     let started = fleet.step(at(0), []);
     assert!(matches!(&started[..], [Action::Start { worker: FIRST, .. }]), "{started:?}");
-    let landed = places(&shards[1].blobs)[..2].iter().map(|place| Seen::Landed { worker: worker(1, 2), place: *place });
+    let landed = shards[1].blobs[..2].iter().map(|blob| Seen::Landed { worker: worker(1, 2), place: blob.place });
     assert_eq!(fleet.step(at(1), landed.collect::<Vec<_>>()), []);
     assert_eq!(fleet.step(at(2), [Seen::Ended { worker: worker(1, 2), how: Ending::Lost }]), []);
     let asked = fleet.step(at(3), [Seen::Ended { worker: worker(1, 3), how: Ending::Done }]);

@@ -93,8 +93,7 @@ impl Fleet {
     pub(super) fn suspects(&self, now: Duration) -> Vec<(WorkerId, Because)> {
         let window = self.patience(now);
         let staying = || self.carriers.iter().filter(|(_, carrier)| carrier.ending.is_none());
-        let rates: Vec<_> =
-            staying().filter_map(|(worker, carrier)| Some((*worker, carrier.watch.lately(now, window)?))).collect();
+        let rates: Vec<_> = staying().filter_map(|(worker, carrier)| Some((*worker, carrier.watch.lately(now, window)?))).collect();
         let compared: Vec<_> = rates.iter().map(|(_, rate)| *rate).chain(self.past.iter().copied()).collect();
         let enough = compared.len() > 1;
         let usual = middle(compared).filter(|_| enough).unwrap_or_default();
