@@ -17,7 +17,7 @@ const END: f64 = 5.0;
 /// From a container's end until the conductor knows.
 const KNOWN: f64 = 2.0;
 /// Where a run that has no end is broken off.
-const NEVER: f64 = 1e7;
+const NEVER: f64 = 1e6;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -62,10 +62,16 @@ pub(crate) struct Outcome {
 }
 
 /// A point in time that can be ordered.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq)]
 struct At(f64);
 
 impl Eq for At {}
+
+impl PartialOrd for At {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for At {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

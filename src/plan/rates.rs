@@ -76,6 +76,10 @@ pub const SILENT: Duration = Duration::from_secs(300);
 /// The same when nobody is heard, which is rather the ear's fault.
 pub const SILENT_ALL: Duration = Duration::from_secs(900);
 
+/// A worker that is heard and moves nothing for so long is ended even when there is nobody to compare it with: as long as the longest wait
+/// that a hub asks for (facts, modelscope §2.1, 429).
+pub const STILL: Duration = Duration::from_secs(1_800);
+
 /// After an order to end a container that brought no end, it is given again.
 pub const INSIST: Duration = Duration::from_secs(60);
 

@@ -110,6 +110,8 @@ pub enum Because {
     Slow,
     /// Nothing was heard of it.
     Silent,
+    /// It is heard and carries nothing.
+    Still,
 }
 
 /// Why blobs are given up.

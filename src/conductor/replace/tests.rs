@@ -167,6 +167,16 @@ fn who_is_not_heard_is_ended_when_others_are_heard_and_much_later_when_nobody_is
 }
 
 #[test]
+fn who_is_heard_and_carries_nothing_is_ended_though_there_is_nobody_else() {
+    let (mut one, _) = fleet(1, 99);
+    carry(&mut one, 2, 10, &[(FIRST, 100)]);
+    let ended = (10..2_000).find_map(|second| {
+        one.step(at(second), [Seen::Heard { worker: FIRST, files: 0, bytes: 900_000_000 }]).pop().map(|action| (second, action))
+    });
+    assert_eq!(ended, Some((1_809, Action::End { worker: FIRST, because: Because::Still })));
+}
+
+#[test]
 fn a_shard_is_cut_again_so_that_its_pieces_are_ready_with_the_others() {
     let (mut fleet, _) = fleet(12, 99);
     let rates: Vec<_> = (0..12).map(|shard| (worker(shard, 0), if shard == 7 { 6 } else { 125 })).collect();

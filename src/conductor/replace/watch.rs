@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Because, Fleet, WorkerId};
-use crate::plan::rates::{FILE_WEIGHT, HEARD, SILENT, SILENT_ALL, SLOW, SLOW_FOR, SLOW_PART, STREAMS};
+use crate::plan::rates::{FILE_WEIGHT, HEARD, SILENT, SILENT_ALL, SLOW, SLOW_FOR, SLOW_PART, STILL, STREAMS};
 
 /// An average over less than this says nothing.
 const LEAST_LIFE: Duration = Duration::from_secs(10);
@@ -20,11 +20,13 @@ pub(super) struct Watch {
     samples: VecDeque<(Duration, u64)>,
     /// When it was first heard, and what it had carried then.
     first: Option<(Duration, u64)>,
+    /// When it was first heard to have carried as much as now.
+    grew: Option<Duration>,
 }
 
 impl Watch {
     pub(super) fn new(weight: u64) -> Self {
-        Self { weight, since: None, samples: VecDeque::new(), first: None }
+        Self { weight, since: None, samples: VecDeque::new(), first: None, grew: None }
     }
 
     /// Somebody listens to it, from the first time on that this is said.
@@ -42,6 +44,9 @@ impl Watch {
         let carried = bytes.saturating_add(files.saturating_mul(FILE_WEIGHT));
         self.since = Some(now);
         self.first.get_or_insert((now, carried));
+        if self.samples.back().is_none_or(|(_, last)| carried > *last) {
+            self.grew = Some(now);
+        }
         match self.samples.back_mut() {
             // events may come faster than anybody asks
             Some((at, last)) if *at == now => *last = carried,
@@ -56,6 +61,11 @@ impl Watch {
     /// How long nothing was heard of it.
     fn silent(&self, now: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
+    }
+
+    /// How long it has been heard without carrying anything.
+    fn still(&self, now: Duration) -> Duration {
+        self.grew.map_or(Duration::ZERO, |grew| now.saturating_sub(grew))
     }
 
     /// Weight that is left, as far as can be known.
@@ -103,6 +113,11 @@ impl Fleet {
         let someone_is_heard = self.carriers.values().any(|carrier| carrier.watch.silent(now) <= HEARD && carrier.watch.first.is_some());
         let limit = if someone_is_heard { SILENT } else { SILENT_ALL };
         suspects.extend(silent(limit).map(|(worker, _)| (*worker, Because::Silent)));
+        let still = staying().filter(|(_, carrier)| carrier.watch.still(now) >= STILL);
+        suspects.extend(still.map(|(worker, _)| (*worker, Because::Still)));
+        // one reason is enough
+        suspects.sort_by_key(|(worker, _)| *worker);
+        suspects.dedup_by_key(|(worker, _)| *worker);
         suspects
     }
 
