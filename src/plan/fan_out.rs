@@ -1,7 +1,10 @@
 //! How many containers carry: as asked, or by what one of them can carry.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
+use super::TransferPlan;
 use super::rates::{ALONE, CONTAINER, CONTAINERS, DESTINATION, FILE, HASTE, SPARE, STREAM, STREAMS, Way};
 use super::shard::Blob;
 use crate::error::{Error, Result};
@@ -60,6 +63,13 @@ impl Load {
             bytes: load.bytes + size,
             largest: load.largest.max(size),
         })
+    }
+
+    /// The load of all that a plan copies: what the destination turns out to have is in it.
+    pub fn of_plan(plan: &TransferPlan) -> Self {
+        let mut seen = HashSet::new();
+        let files = plan.copies().map(|item| &item.file);
+        Self::of(files.filter(|file| file.digests.sha256.is_none_or(|sha256| seen.insert(sha256))).map(|file| file.size))
     }
 
     /// The load of these blobs.
@@ -156,6 +166,7 @@ fn by_itself(load: Load, way: Way, most: u32) -> (u64, String) {
         return (0, format!("one container carries it in {}", minutes(alone)));
     }
     match useful(load, way, most, ALONE.as_secs_f64()) {
+        0 | 1 if most < 2 => (0, format!("one container takes {}, and this migration may have no more", minutes(alone))),
         0 | 1 => (0, format!("more containers are no faster: {}", floor_named(load, way))),
         workers => (workers, format!("one container would take {}, and more than {limit} min is shared", minutes(alone))),
     }
@@ -172,7 +183,7 @@ fn useful(load: Load, way: Way, most: u32, shard: f64) -> u64 {
     let floor = load.floor(way);
     let shorten = if floor > 0.0 { (work / floor).floor() } else { f64::INFINITY };
     // a number of containers, and never a negative one
-    let workers = (work / shard).ceil().min(shorten).min(f64::from(most.saturating_sub(SPARE)));
+    let workers = (work / shard).ceil().min(shorten).min(f64::from(most - most / SPARE));
     workers as u64
 }
 
@@ -254,6 +265,8 @@ mod tests {
             (free.workers, free.because.as_str()),
             (0, "more containers are no faster: Hugging Face gives a free account 20000 files in 20 min at best")
         );
+        let batch = FanOut::decide(Ask::Nothing, of(2_000, GB), TO_HUGGING_FACE, 2);
+        assert_eq!((batch.workers, batch.because.as_str()), (0, "one container takes 4.4 h, and this migration may have no more"));
         let huge = decide(Ask::Nothing, of(100_000, GB), TO_HUGGING_FACE);
         assert_eq!(u64::from(huge.workers), DESTINATION / CONTAINER);
     }

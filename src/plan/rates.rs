@@ -35,8 +35,8 @@ pub const FILE: Duration = Duration::from_secs(1);
 pub const FILE_WEIGHT: u64 = CONTAINER * FILE.as_secs() / STREAMS as u64;
 
 /// What one container carries alone. Within ten minutes a second one saves the user less than he takes to look again; beyond, he waits.
-/// With shards of this length starting takes 3 %, and a straggler found after a tenth of it costs nothing with containers to spare and less
-/// than 10 % without (simulator, rows of 600 s).
+/// With shards of this length the start and the calls take 5 %, and a straggler found after a tenth of it costs nothing with containers to
+/// spare and less than 10 % without (simulator, rows of 600 s).
 pub const ALONE: Duration = Duration::from_secs(600);
 
 /// The least a shard carries where the user wants haste (`--parallel`): six times what its container takes to start.
@@ -45,9 +45,9 @@ pub const HASTE: Duration = Duration::from_secs(120);
 /// Containers of one migration, its conductor included: what a workspace of the smallest plan has (facts, modal §4 "parallelism").
 pub const CONTAINERS: u32 = 100;
 
-/// Containers that are not given shards unless the user names a count: where a worker is lost in a full house its shard can only be carried
-/// again one after the other, in the one place it left.
-pub const SPARE: u32 = 4;
+/// One place of so many is not given a shard, unless the user names a count: where a worker is lost in a full house, its shard can only be
+/// carried again in the one place it left, piece after piece.
+pub const SPARE: u32 = 20;
 
 /// Downloads a second that Hugging Face allows a free account: 5,000 in five minutes (facts, huggingface §2 "Rate limits").
 pub const FREE_DOWNLOADS: f64 = 5_000.0 / 300.0;
