@@ -53,7 +53,7 @@ fn table(name: &str, blobs: &[Blob], counts: &[u32], destination: u64) {
         "{:>8} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9} {:>9} {:>8} {:>9}",
         "workers", "bound", "calm", "over", "slow", "costs", "deaths", "costs", "started", "sent"
     );
-    for &count in counts {
+    for &count in counts.iter().filter(|count| **count as usize <= blobs.len()) {
         let shards = cut(blobs.to_vec(), count);
         let workers = shards.len() as u32;
         let bound = bound(load, workers, destination);

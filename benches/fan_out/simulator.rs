@@ -1,7 +1,8 @@
 //! Workers in virtual time: the shards and the policy are those of the program, everything around them is arithmetic.
 //!
-//! A file takes [`FILE`] on its stream and then flows. The streams of a container share its rate, no stream is faster than [`STREAM`], and
-//! where all containers together are faster than the destination takes, all are held back alike. Time goes from one such event to the next;
+//! A file takes [`FILE`], half more or less, on its stream and then flows. The streams of a container share its rate, no stream is faster
+//! than [`STREAM`], no more flow than fill the container, because the real worker's pace finds that out, and where all containers together
+//! are faster than the destination takes, all are held back alike. Time goes from one such event to the next;
 //! the conductor looks once a second.
 
 use std::cmp::Reverse;
@@ -107,9 +108,12 @@ impl Machine {
     }
 
     fn take_off(&mut self, now: f64) {
-        while self.calling.len() + self.flowing.len() < STREAMS as usize {
+        let fill = CONTAINER.div_ceil(STREAM) as usize;
+        while self.calling.len() + self.flowing.len() < STREAMS as usize && self.flowing.len() < fill {
             let Some(blob) = self.waiting.pop_front() else { break };
-            self.calling.push(Reverse((At(now + FILE.as_secs_f64() / self.speed(now)), blob)));
+            // a file's own share of chance, or all streams would call at once and flow at once
+            let chance = 0.5 + f64::from(blob.place.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX);
+            self.calling.push(Reverse((At(now + FILE.as_secs_f64() * chance / self.speed(now)), blob)));
         }
     }
 

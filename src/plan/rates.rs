@@ -55,7 +55,8 @@ pub const FREE_DOWNLOADS: f64 = 5_000.0 / 300.0;
 /// Times that one blob's worker is ended or lost before its shard is given up.
 pub const ATTEMPTS: u32 = 5;
 
-/// A worker is slow below this part of what is usual. The noise is a factor of two: streams climb from 8 to 32, small files move fewer bytes.
+/// A worker is slow below this part of what the one in the middle would move with as many blobs left. The noise is a factor of two: streams
+/// climb from 8 to 32, small files move fewer bytes.
 /// A factor of four leaves room on both sides of it: between that noise, and a straggler 20 times slower.
 pub const SLOW: f64 = 0.25;
 
@@ -85,6 +86,10 @@ pub const INSIST: Duration = Duration::from_secs(60);
 
 /// A shard is cut again among at most so many replacements.
 pub const PIECES: u32 = 16;
+
+/// A fleet grows by one worker for so many, and by so many at least, to carry again what lost workers left: enough for a straggler, and no
+/// more than a little beyond what the user was told.
+pub const REINFORCED: usize = 4;
 
 /// Where there are not enough free places for all pieces at once, each takes this part of the whole, so that what is still waiting when the
 /// others end and leave their places takes no longer.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 pub use signals::{Action, Because, Ending, GaveUp, Seen, WorkerId};
 
-use crate::plan::rates::{ATTEMPTS, CONTAINER, INSIST, PIECE_PART, PIECES, START};
+use crate::plan::rates::{ATTEMPTS, CONTAINER, INSIST, PIECE_PART, PIECES, REINFORCED, START};
 use crate::plan::shard::{Blob, Shard, deal};
-use watch::Watch;
+use watch::{Rate, Watch};
 
 /// Blobs that nobody is known to have landed, by place.
 type Left = BTreeMap<u32, Blob>;
@@ -56,16 +56,18 @@ pub struct Fleet {
     /// What the destination is asked about, and how many workers had it.
     asked: BTreeMap<WorkerId, (Left, u32)>,
     attempts: BTreeMap<u32, u32>,
-    /// Weight a second of workers that ended well.
-    past: Vec<f64>,
+    /// What workers moved that ended well.
+    past: Vec<Rate>,
 }
 
 impl Fleet {
-    /// A fleet for these shards with at most so many workers at a time, 1 at least.
+    /// A fleet for these shards with at most so many workers at a time, 1 at least; of its own accord it takes a few more than shards, for
+    /// what is cut again.
     ///
     /// `running` are the workers that are found alive: their shards wait until all of them have ended.
     pub fn new(shards: Vec<Shard>, most: u32, running: &[WorkerId]) -> Self {
-        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
+        let reinforced = shards.len() + (shards.len() / REINFORCED).max(REINFORCED);
+        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX).min(reinforced);
         let mut fleet = Self {
             allowed: most,
             most,
@@ -147,8 +149,9 @@ impl Fleet {
             }
             Seen::Refused(worker) => self.refused(now, worker, actions),
             Seen::Heard { worker, files, bytes } => {
+                let left = self.left_of(worker).map_or(0, Left::len);
                 if let Some(carrier) = self.carriers.get_mut(&worker) {
-                    carrier.watch.heard(now, files, bytes);
+                    carrier.watch.heard(now, files, bytes, left);
                 }
             }
             Seen::Landed { worker, place } => {
@@ -268,7 +271,8 @@ impl Fleet {
     /// Weight a second that workers carry in the middle; [`CONTAINER`] while nobody knows.
     fn usual(&self, now: Duration) -> f64 {
         let living = self.carriers.values().filter_map(|carrier| carrier.watch.life(now));
-        watch::middle(living.chain(self.past.iter().copied()).collect()).filter(|rate| *rate > 0.0).unwrap_or(CONTAINER as f64)
+        let rates = living.chain(self.past.iter().copied()).map(|rate| rate.rate);
+        watch::middle(rates.collect()).filter(|rate| *rate > 0.0).unwrap_or(CONTAINER as f64)
     }
 
     /// Seconds until the last worker that is not being ended is through, if each carried as is usual.
