@@ -6,6 +6,7 @@ mod events;
 mod fit;
 mod prove;
 mod publish;
+pub mod replace;
 mod survey;
 mod tally;
 mod transfer;

@@ -1,7 +1,7 @@
 //! Events that come from elsewhere, on their way into a migration's folder: each once, by one process at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use serde_json::Value;
@@ -36,8 +36,30 @@ impl Folder {
         }
         let mut next = 0;
         self.tail().read(|event| next = next.max(event.seq + 1))?;
+        let mut events = self.events()?;
+        // a process that was killed while it wrote left a piece of a line
+        if !self.ends_whole()? {
+            events.write_all(b"\n").map_err(|error| at(error, "write", &self.path))?;
+        }
         let mark = if self.path.join(MARK).exists() { Some(self.read(MARK)?) } else { None };
-        Ok(Some(Sink { folder: self.clone(), events: self.events()?, next, mark, _lock: lock }))
+        Ok(Some(Sink { folder: self.clone(), events, next, mark, _lock: lock }))
+    }
+}
+
+impl Folder {
+    fn ends_whole(&self) -> Result<bool> {
+        let path = self.path.join("events.jsonl");
+        let ends = || {
+            let mut file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            let mut last = [b'\n'];
+            if length > 0 {
+                file.seek(SeekFrom::Start(length - 1))?;
+                file.read_exact(&mut last)?;
+            }
+            Ok(last == [b'\n'])
+        };
+        ends().map_err(|error| at(error, "read", &path))
     }
 }
 

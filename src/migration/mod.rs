@@ -23,10 +23,8 @@ use crate::plan::TransferPlan;
 use crate::progress::Progress;
 use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
 use crate::repo::{Digests, FileEntry, Platform};
-use crate::runner::{Local, Runner};
+use crate::runner::{Runners, Started};
 
-/// How often a follower looks for new events.
-const LOOK: Duration = Duration::from_millis(150);
 /// How long a cancelled conductor may take to look at the destination and report.
 const CANCEL_WAIT: Duration = Duration::from_secs(150);
 
@@ -50,7 +48,11 @@ impl Prepared {
     }
 
     /// The job that does it.
-    pub fn job(&self, config: &Config, id: &str, consent: Consent) -> Job {
+    pub fn job(&self, config: &Config, id: &str, consent: Consent, runner: RunnerKind) -> Job {
+        let limits = match runner {
+            RunnerKind::Local => Limits::default(),
+            RunnerKind::Modal => Container::of(Way::of(&self.plan.request)).limits(),
+        };
         Job {
             protocol: PROTOCOL,
             id: id.to_owned(),
@@ -62,8 +64,8 @@ impl Prepared {
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             compared: self.compared,
-            limits: Limits { idle_seconds: config.idle_seconds, ..Limits::default() },
-            runner: RunnerKind::Local,
+            limits: Limits { idle_seconds: config.idle_seconds, ..limits },
+            runner,
         }
     }
 }
@@ -100,24 +102,37 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
 ///
 /// Fails with `NeedsConfirmation` when the plan has a risk that is not confirmed, and with `Conflict` when another migration writes to
 /// the same destination.
-pub async fn start(config: &Config, prepared: &Prepared, consent: Consent) -> Result<(Folder, bool)> {
+pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, runner: RunnerKind) -> Result<(Folder, bool)> {
     prepared.plan.check(consent)?;
     let journal = Journal::new(&config.home);
     let _lock = journal.lock()?;
-    if let Some(running) = running(&journal, &prepared.plan.request).await? {
+    let runners = Runners::new(config);
+    if let Some(running) = running(&journal, &runners, &prepared.plan.request).await? {
         return Ok((running, true));
     }
-    let job = prepared.job(config, &Journal::new_id(), consent);
+    let job = prepared.job(config, &Journal::new_id(), consent, runner);
     let folder = journal.create(&job)?;
-    Local.start(&job, &config.tokens(), &folder).await?;
-    Ok((folder, false))
+    match runners.start(&job, &config.tokens(), &folder).await {
+        Ok(Started::Here(_)) => Ok((folder, false)),
+        Ok(Started::Already(id)) => {
+            folder.discard()?;
+            Ok((elsewhere::found(config, &runners, &id).await?, true))
+        }
+        Err(error) => {
+            // nothing runs, so there is nothing to look up later; where that is not certain its place stays known
+            if error.kind() != ErrorKind::Unavailable {
+                folder.discard()?;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// The migration that runs for this request.
-async fn running(journal: &Journal, request: &Request) -> Result<Option<Folder>> {
+async fn running(journal: &Journal, runners: &Runners, request: &Request) -> Result<Option<Folder>> {
     for folder in journal.all() {
         let (Ok(job), Some(place)) = (folder.job(), folder.place()) else { continue };
-        if job.request.destination != request.destination || !Local.is_alive(&place).await? {
+        if job.request.destination != request.destination || !runners.is_alive(&place).await? {
             continue;
         }
         // its last word is said, though its process may take a moment to end
@@ -136,15 +151,13 @@ async fn running(journal: &Journal, request: &Request) -> Result<Option<Folder>>
 }
 
 /// Follows a migration to its end, showing each change. Fails with `Interrupted` when the process that carried it is gone.
-pub async fn follow(folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<Report> {
+pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<Report> {
     let mut progress = Progress::default();
     let mut tail = folder.tail();
+    let mut watch = Runners::new(config).watch(folder);
     loop {
         // alive first: what it wrote before it died is read after
-        let alive = match folder.place() {
-            Some(place) => Local.is_alive(&place).await?,
-            None => false,
-        };
+        let alive = watch.look().await?;
         let mut changed = false;
         tail.read(|event| {
             progress.apply(event);
@@ -160,7 +173,7 @@ pub async fn follow(folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<
         if !alive {
             return Err(interrupted(folder));
         }
-        tokio::time::sleep(LOOK).await;
+        watch.rest().await?;
     }
 }
 
@@ -173,16 +186,14 @@ fn interrupted(folder: &Folder) -> Error {
 
 /// One migration, with the state it is really in.
 pub async fn status(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = Journal::new(&config.home).open(id)?;
-    let entry = look(&folder).await?;
+    let folder = elsewhere::open(config, id).await?;
+    let entry = look(config, &folder).await?;
     Ok((folder, entry))
 }
 
-async fn look(folder: &Folder) -> Result<Entry> {
-    let alive = match folder.place() {
-        Some(place) => Local.is_alive(&place).await?,
-        None => false,
-    };
+async fn look(config: &Config, folder: &Folder) -> Result<Entry> {
+    let ended = folder.has_report();
+    let alive = !ended && Runners::new(config).watch(folder).look().await?;
     let mut entry = folder.entry()?;
     if !alive && entry.progress.report.is_none() {
         entry.progress.state = State::Interrupted;
@@ -195,7 +206,7 @@ async fn look(folder: &Folder) -> Result<Entry> {
 pub async fn recent(config: &Config, most: usize) -> Result<Vec<Glance>> {
     let mut glances = Vec::new();
     for folder in Journal::new(&config.home).all().into_iter().take(most) {
-        glances.push(glance(folder.id(), &look(&folder).await?));
+        glances.push(glance(folder.id(), &look(config, &folder).await?));
     }
     Ok(glances)
 }

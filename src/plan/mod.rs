@@ -2,9 +2,13 @@
 
 mod decide;
 mod estimate;
+pub mod fan_out;
+pub mod modal;
 pub mod pairs;
+pub mod rates;
 mod rules;
 mod select;
+pub mod shard;
 
 use std::collections::BTreeMap;
 

@@ -118,3 +118,12 @@ fn a_folder_that_could_not_be_listed_is_refused_before_anything_moves() {
     let error = TransferPlan::new(&inputs, &Selection::new(&[], &[]).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
+
+#[test]
+fn the_load_of_a_plan_is_each_content_that_it_copies_once() {
+    let files: &[(&str, &[u8])] = &[("a.bin", b"aaa"), ("b.bin", b"aaa"), ("c.bin", b"cc"), ("d.bin", b"d")];
+    let source = manifest(Platform::ModelScope, Visibility::Public, files);
+    let there = manifest(Platform::ModelScope, Visibility::Public, &files[3..]);
+    let load = fan_out::Load::of_plan(&plan(&source, Some(there)));
+    assert_eq!(load, fan_out::Load { files: 2, bytes: 5, largest: 3 });
+}

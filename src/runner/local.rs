@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::{Place, Runner};
+use super::{Place, Runner, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Folder;
 use crate::protocol::Job;
@@ -27,7 +27,7 @@ const LARGE: &str = "1048576";
 pub struct Local;
 
 impl Runner for Local {
-    async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Place> {
+    async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Started> {
         let program = std::env::current_exe().map_err(|error| broken("cannot find this program").because(error))?;
         let mut child = Command::new(program)
             .args(["run-job", "--own-session"])
@@ -57,16 +57,16 @@ impl Runner for Local {
         tokio::spawn(async move {
             let _status = child.wait().await;
         });
-        Ok(place)
+        Ok(Started::Here(place))
     }
 
     async fn is_alive(&self, place: &Place) -> Result<bool> {
-        let Place::Local { pid, started } = place;
+        let Place::Local { pid, started } = place else { return Ok(false) };
         Ok(start_time(*pid).is_some_and(|now| now == *started))
     }
 
     async fn cancel(&self, place: &Place) -> Result<()> {
-        let Place::Local { pid, .. } = place;
+        let Place::Local { pid, .. } = place else { return Ok(()) };
         if !self.is_alive(place).await? {
             return Ok(());
         }
