@@ -258,15 +258,16 @@ pub(super) enum Sources {
     Several(Wanted, Vec<String>),
 }
 
-/// Only the local runner is built. It is never chosen unasked, because then the bytes pass through this machine.
-pub(super) fn choose_runner(config: &Config, flag: Option<&str>) -> Result<()> {
+/// Modal where its tokens are set. The local runner is never chosen unasked, because then the bytes pass through this machine.
+pub(super) fn choose_runner(config: &Config, flag: Option<&str>) -> Result<RunnerKind> {
     match flag.or(config.runner.as_deref()) {
-        Some("local") => Ok(()),
-        Some("modal") => Err(not_built("--runner modal", "Modal runner")),
-        Some(other) => Err(Error::usage("no such runner", "use `--runner local`").with("got", format!("`{other}`"))),
-        None if config.modal.is_some() => Err(not_built("the Modal runner", "Modal runner")
-            .hint_instead("pass --runner local to carry on this machine: every byte then passes through its network connection")),
-        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen")
-            .hint_to("pass --runner local, or set HF2MS_RUNNER=local, to carry on this machine: every byte then passes through its network connection")),
+        Some("local") => Ok(RunnerKind::Local),
+        Some("modal") => config.modal_settings().map(|_| RunnerKind::Modal),
+        Some(other) => Err(Error::usage("no such runner", "use `--runner modal` or `--runner local`").with("got", format!("`{other}`"))),
+        None if config.modal.is_some() => config.modal_settings().map(|_| RunnerKind::Modal),
+        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen").hint_to(
+            "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET to carry in the cloud, or pass --runner local, or set HF2MS_RUNNER=local, to carry on \
+             this machine: every byte then passes through its network connection",
+        )),
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
 use crate::migration::{self, Prepared, Wanted};
 use crate::plan::Risk;
-use crate::protocol::{Consent, Report, State};
+use crate::protocol::{Consent, Report, RunnerKind, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
@@ -24,7 +24,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     let prepared = migration::prepare(config, &wanted).await?;
     if options.job {
         let consent = Consent { risks: options.yes, loosened_visibility: false };
-        json_out(&prepared.job(config, &Journal::new_id(), consent))?;
+        json_out(&prepared.job(config, &Journal::new_id(), consent, RunnerKind::Local))?;
     } else {
         show_plan(config, &prepared, options.json)?;
     }
@@ -46,30 +46,32 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
-    if !options.dry_run || options.runner.is_some() {
-        choose_runner(config, options.runner.as_deref())?;
-    }
-    match sources {
-        Sources::One(wanted) => one(config, options, &wanted).await,
-        Sources::Several(wanted, sources) if options.dry_run => batch::plan(config, &wanted, &sources, options.json).await,
-        Sources::Several(wanted, sources) => batch::migrate(config, options, &wanted, &sources).await,
+    let runner = match options.dry_run && options.runner.is_none() {
+        true => None,
+        false => Some(choose_runner(config, options.runner.as_deref())?),
+    };
+    match (sources, runner.filter(|_| !options.dry_run)) {
+        (Sources::One(wanted), runner) => one(config, options, &wanted, runner).await,
+        (Sources::Several(wanted, sources), None) => batch::plan(config, &wanted, &sources, options.json).await,
+        (Sources::Several(wanted, sources), Some(runner)) => batch::migrate(config, options, &wanted, &sources, runner).await,
     }
 }
 
-async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted) -> Result<u8> {
+/// One source; without a runner only its plan.
+async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, runner: Option<RunnerKind>) -> Result<u8> {
     let prepared = migration::prepare(config, wanted).await?;
-    if options.dry_run {
+    let Some(runner) = runner else {
         show_plan(config, &prepared, options.json)?;
         return Ok(0);
-    }
+    };
     let consent = consent(config, options, &prepared)?;
     prepared.plan.check(consent)?;
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
-    let (folder, ran_already) = migration::start(config, &prepared, consent).await?;
+    let (folder, ran_already) = migration::start(config, &prepared, consent, runner).await?;
     if !options.json {
         say(&render::start(&prepared.plan));
-        if prepared.plan.totals.copy > 0 {
+        if prepared.plan.totals.copy > 0 && runner == RunnerKind::Local {
             say(render::PASSES_HERE);
         }
     }
@@ -77,7 +79,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted) -> Resu
         say(&format!("it runs already, as {}; following that one", folder.id()));
     }
     if options.detach {
-        return detached(&folder, options.json);
+        return detached(&folder, runner, options.json);
     }
     let report = attend(config, &folder, options.json, CtrlC::Cancels, &mut interrupts).await?;
     show_report(&report, options.json)
@@ -109,14 +111,21 @@ pub(super) fn agrees(question: &str) -> Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn detached(folder: &Folder, json: bool) -> Result<u8> {
+fn detached(folder: &Folder, runner: RunnerKind, json: bool) -> Result<u8> {
     let id = folder.id();
     let (follow, cancel) = (follow(id), cancel(id));
     if json {
-        json_out(&serde_json::json!({ "id": id, "state": State::Running, "runner": "local", "follow": follow, "cancel": cancel }))?;
+        json_out(&serde_json::json!({ "id": id, "state": State::Running, "runner": runner, "follow": follow, "cancel": cancel }))?;
     } else {
         out(id);
-        say(&format!("follow: {follow}\ncancel: {cancel}\nIt runs on this machine, so it ends when the machine sleeps or stops."));
+        let where_it_runs = match runner {
+            RunnerKind::Local => "It runs on this machine, so it ends when the machine sleeps or stops.",
+            RunnerKind::Modal => {
+                "It runs in Modal's app hf2ms (https://modal.com/apps): this machine may be switched off. From another one, the same Modal token \
+                 and the id are all that is needed."
+            }
+        };
+        say(&format!("follow: {follow}\ncancel: {cancel}\n{where_it_runs}"));
     }
     Ok(0)
 }
@@ -164,7 +173,7 @@ pub(super) async fn attend(config: &Config, folder: &Folder, json: bool, ctrl_c:
     let mut bars = Bars::new(json);
     let gone = |message| Error::new(ErrorKind::Cancelled, message).with("id", folder.id());
     let outcome = {
-        let following = migration::follow(folder, |progress| bars.show(progress));
+        let following = migration::follow(config, folder, |progress| bars.show(progress));
         tokio::pin!(following);
         tokio::select! {
             report = &mut following => report,

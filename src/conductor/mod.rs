@@ -260,6 +260,17 @@ impl Conductor<'_> {
     }
 }
 
+/// The report of a migration that was ended from outside, as far as its events told.
+pub fn broken_off(job: &Job, page: String, moved: u64, created: bool, error: &Error) -> Report {
+    let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
+    if created {
+        tally.created();
+    }
+    tally.moved(moved);
+    tally.failed(error);
+    Report { resources: None, ..tally.report() }
+}
+
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 ///
 /// Fails with `NotFound` when either does not exist. What is wrong with single files is in the report.

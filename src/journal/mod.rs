@@ -182,6 +182,16 @@ impl Folder {
         Tail { path: self.path.join("events.jsonl"), offset: 0 }
     }
 
+    /// Whether its last word is known.
+    pub fn has_report(&self) -> bool {
+        self.path.join("report.json").is_file()
+    }
+
+    /// Removes it, with everything in it: nothing was started.
+    pub fn discard(&self) -> Result<()> {
+        fs::remove_dir_all(&self.path).map_err(|error| at(error, "remove", &self.path))
+    }
+
     /// Writes report and proof once they are known.
     pub fn finish(&self, progress: &Progress) -> Result<()> {
         let Some(report) = &progress.report else { return Ok(()) };

@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::{Folder, at};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{Event, Report, What};
 
 /// Where the place is noted from which reading goes on.
 const MARK: &str = "mark.json";
@@ -60,6 +62,17 @@ impl Folder {
             Ok(last == [b'\n'])
         };
         ends().map_err(|error| at(error, "read", &path))
+    }
+}
+
+impl Folder {
+    /// Adds the last word to the events of a migration that could not say it itself.
+    pub fn close(&self, report: Report) -> Result<()> {
+        let Some(mut sink) = self.sink()? else { return Ok(()) };
+        let at_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let event = Event { seq: sink.next, at: u64::try_from(at_now).unwrap_or_default(), what: What::Report(report) };
+        let line = serde_json::to_string(&event).map_err(|error| Error::new(ErrorKind::Local, "no JSON").because(error))?;
+        sink.take(event.seq, &line)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The story: prepare → start → follow → report; and status, cancel, verify. What a face needs, and nothing that is about a face.
 
 mod batch;
+mod elsewhere;
 mod proof;
 mod resolve;
 mod validate;
@@ -13,13 +14,15 @@ pub use proof::{ProofDocument, proof};
 pub use resolve::{Asked, Wanted};
 pub use validate::{PlatformCheck, Verdict, validate};
 
-use crate::conductor::{self, Purpose, Survey};
+use crate::conductor::{self, Purpose, Survey, Traces};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
 use crate::hub::Hub;
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
+use crate::plan::modal::Container;
+use crate::plan::rates::Way;
 use crate::progress::Progress;
 use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
 use crate::repo::{Digests, FileEntry, Platform};
@@ -51,7 +54,7 @@ impl Prepared {
     pub fn job(&self, config: &Config, id: &str, consent: Consent, runner: RunnerKind) -> Job {
         let limits = match runner {
             RunnerKind::Local => Limits::default(),
-            RunnerKind::Modal => Container::of(Way::of(&self.plan.request)).limits(),
+            RunnerKind::Modal => Container::of(way(&self.plan.request)).limits(),
         };
         Job {
             protocol: PROTOCOL,
@@ -68,6 +71,11 @@ impl Prepared {
             runner,
         }
     }
+}
+
+/// From which hub to which.
+fn way(request: &Request) -> Way {
+    Way { from: request.source.platform, to: request.destination.platform }
 }
 
 /// The client for one platform, with its token.
@@ -233,19 +241,40 @@ pub fn glance(id: &str, entry: &Entry) -> Glance {
 
 /// Cancels a migration and waits for its last word. One that has ended already is only reported.
 pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = Journal::new(&config.home).open(id)?;
-    if let Some(place) = folder.place() {
-        Local.cancel(&place).await?;
+    let folder = elsewhere::open(config, id).await?;
+    let running = look(config, &folder).await?;
+    if let (Some(place), false) = (folder.place(), running.progress.state.is_final()) {
+        Runners::new(config).cancel(&place).await?;
     }
-    let waited = tokio::time::timeout(CANCEL_WAIT, follow(&folder, |_| {})).await;
+    let waited = tokio::time::timeout(CANCEL_WAIT, follow(config, &folder, |_| {})).await;
     match waited {
-        Ok(Ok(_) | Err(_)) => {}
+        Ok(Ok(_)) => {}
+        // it was ended from outside, so it could not say what it leaves
+        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted && folder.place().is_some_and(|place| place.kind() == RunnerKind::Modal) => {
+            close(config, &folder).await?;
+        }
+        Ok(Err(_)) => {}
         Err(_) => {
             return Err(Error::new(ErrorKind::Unavailable, "the process that carries does not end").with("id", id));
         }
     }
-    let entry = look(&folder).await?;
+    let entry = look(config, &folder).await?;
     Ok((folder, entry))
+}
+
+/// Writes the last word of a migration that was ended from outside: what is at the destination.
+async fn close(config: &Config, folder: &Folder) -> Result<()> {
+    let Entry { job, progress, .. } = folder.entry()?;
+    let destination = hub(config, job.request.destination.platform)?;
+    let traces = Traces {
+        before: progress.head.clone(),
+        created: progress.created,
+        committed: !progress.commits.is_empty(),
+        commit_under_way: progress.state == State::Committing,
+    };
+    let error = conductor::cancelled(&destination, &job.request.destination, traces).await;
+    let report = conductor::broken_off(&job, destination.page(&job.request.destination), progress.moved, progress.created, &error);
+    folder.close(report)
 }
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.

@@ -13,6 +13,8 @@ use super::{Place, Runner, Started};
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Folder;
+use crate::plan::modal::Container;
+use crate::plan::rates::Way;
 use crate::protocol::{Job, Request};
 use crate::repo::RepoRef;
 use crate::secret::{Token, Tokens};
@@ -93,7 +95,8 @@ impl Sandboxed {
     }
 
     fn spec(&self, job: &Job, tokens: &Tokens) -> SandboxSpec {
-        let container = crate::plan::Container::of(crate::plan::Way::of(&job.request));
+        let way = Way { from: job.request.source.platform, to: job.request.destination.platform };
+        let container = Container::of(way);
         let secret = |name: &str, token: &Option<Token>| token.clone().map(|token| (name.to_owned(), token));
         let secrets = [secret("HF_TOKEN", &tokens.hf), secret("MODELSCOPE_TOKEN", &tokens.ms)].into_iter().flatten().collect();
         SandboxSpec {
