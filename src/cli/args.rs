@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::Wanted;
+use crate::protocol::RunnerKind;
 use crate::repo::{Platform, RepoType};
 
 /// Moves models and datasets between Hugging Face and ModelScope: streamed, nothing on disk, every file proven.

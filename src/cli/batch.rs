@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Batch, Counts, Member, Stage, Wanted};
 use crate::plan::{Risk, TransferPlan};
-use crate::protocol::{Consent, Report};
+use crate::protocol::{Consent, Report, RunnerKind};
 
 pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], json: bool) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
@@ -51,7 +51,13 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wa
     finish(&batch, "comparisons", options.json)
 }
 
-pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {
+pub(super) async fn migrate(
+    config: &Config,
+    options: &MigrateOptions,
+    wanted: &Wanted,
+    sources: &[String],
+    runner: RunnerKind,
+) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
     let count = batch.members.len();
     batch
@@ -69,13 +75,13 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
             say(&render::error_lines(index, count, member));
         }
     }
-    if !options.json && batch.members.iter().any(|member| matches!(member.stage, Stage::Ready(_))) {
+    if !options.json && runner == RunnerKind::Local && batch.members.iter().any(|member| matches!(member.stage, Stage::Ready(_))) {
         say(render::PASSES_HERE);
     }
     match options.detach {
-        true => detach(config, &mut batch, consent, options.json).await,
+        true => detach(config, &mut batch, consent, runner, options.json).await,
         false => {
-            carry(config, &mut batch, consent, options.json).await?;
+            carry(config, &mut batch, consent, runner, options.json).await?;
             finish(&batch, "migrations", options.json)
         }
     }
@@ -128,14 +134,14 @@ fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
 }
 
 /// One after the other: each may use all of the memory and the hubs' allowance that one process is given.
-async fn carry(config: &Config, batch: &mut Batch, consent: Consent, json: bool) -> Result<()> {
+async fn carry(config: &Config, batch: &mut Batch, consent: Consent, runner: RunnerKind, json: bool) -> Result<()> {
     let count = batch.members.len();
     let mut interrupts = Interrupts::new()?;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
             continue;
         }
-        let ran_already = batch.start(config, index, consent).await;
+        let ran_already = batch.start(config, index, consent, runner).await;
         if let Stage::Started(folder) = &batch.members[index].stage {
             let folder = folder.clone();
             if !json {
@@ -155,14 +161,14 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, json: bool)
 }
 
 /// Starts all of them; each runs by itself from then on.
-async fn detach(config: &Config, batch: &mut Batch, consent: Consent, json: bool) -> Result<u8> {
+async fn detach(config: &Config, batch: &mut Batch, consent: Consent, runner: RunnerKind, json: bool) -> Result<u8> {
     let count = batch.members.len();
     let mut started = 0;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
             continue;
         }
-        batch.start(config, index, consent).await;
+        batch.start(config, index, consent, runner).await;
         match &batch.members[index] {
             Member { id: Some(id), .. } if !json => {
                 out(id);
@@ -173,13 +179,17 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, json: bool
         started += u64::from(batch.members[index].id.is_some());
     }
     if !json {
-        say(&format!("{started} of {count} began. They run on this machine, all at once, so they end when it sleeps or stops."));
+        let how = match runner {
+            RunnerKind::Local => "They run on this machine, all at once, so they end when it sleeps or stops.",
+            RunnerKind::Modal => "They run in Modal's app hf2ms, all at once: this machine may be switched off.",
+        };
+        say(&format!("{started} of {count} began. {how}"));
         return Ok(code(batch));
     }
     let entry = |member: &Member| {
         let mut entry = member.entry();
         if let Some(id) = &member.id {
-            entry["runner"] = "local".into();
+            entry["runner"] = runner.name().into();
             entry["follow"] = follow(id).into();
             entry["cancel"] = cancel(id).into();
         }

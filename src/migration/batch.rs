@@ -9,7 +9,7 @@ use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::journal::Folder;
-use crate::protocol::{Consent, Report, Request, State};
+use crate::protocol::{Consent, Report, Request, RunnerKind, State};
 use crate::repo::{Platform, RepoType};
 
 /// Several sources, in their order.
@@ -139,9 +139,9 @@ impl Batch {
     }
 
     /// Starts one that is ready, and says whether it ran already.
-    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent) -> bool {
+    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent, runner: RunnerKind) -> bool {
         let Some(Member { stage: Stage::Ready(prepared), .. }) = self.members.get(index) else { return false };
-        match super::start(config, prepared, consent).await {
+        match super::start(config, prepared, consent, runner).await {
             Ok((folder, ran_already)) => {
                 self.members[index].id = Some(folder.id().to_owned());
                 self.members[index].stage = Stage::Started(folder);
