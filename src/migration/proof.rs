@@ -68,7 +68,7 @@ pub struct ProofTotals {
 /// Fails with `NotFound` when there is no such migration or none of its files' proofs is complete, because it did not end verified.
 pub async fn proof(config: &Config, id: &str) -> Result<ProofDocument> {
     let folder = Journal::new(&config.home).open(id)?;
-    let entry = super::look(&folder).await?;
+    let entry = super::look(config, &folder).await?;
     let Some(report) = entry.progress.report.clone().filter(|report| report.state == State::Verified) else {
         return Err(unproven(id, entry.progress.state));
     };

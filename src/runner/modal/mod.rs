@@ -67,6 +67,12 @@ pub struct ModalClient {
     sandbox_tokens: Arc<Mutex<BTreeMap<String, Token>>>,
 }
 
+impl std::fmt::Debug for ModalClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModalClient({})", self.host())
+    }
+}
+
 impl ModalClient {
     /// Connects to the first address that answers. The tokens are not checked: [`ModalClient::whoami`] does.
     ///
