@@ -65,7 +65,7 @@ impl LogsReader {
                 self.stream = None;
                 if after_end && !brought {
                     // it ended without saying that this is all; the history may hold more
-                    return self.rest_from_history(client, sandbox, ready).await;
+                    return Ok(Step::Kept(client.settled_history(sandbox, 0).await?));
                 }
                 self.quiet = if brought { 0 } else { self.quiet + 1 };
             }
@@ -133,13 +133,6 @@ impl LogsReader {
             return Err(error);
         }
         if self.broken > TOO_MANY { Err(failures::output_lost(&sandbox.id, self.broken, error)) } else { Ok(()) }
-    }
-
-    async fn rest_from_history(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
-        let lines = client.settled_history(sandbox, 0).await?;
-        let mark = Mark::Entry(self.whole.clone());
-        ready.extend(lines.into_iter().map(|line| (Output::Line(line), mark.clone())));
-        Ok(self.finish(ready))
     }
 
     /// The line without an end is one too.

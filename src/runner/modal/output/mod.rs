@@ -1,6 +1,7 @@
 //! A sandbox's standard output as one stream of lines, whatever breaks on the way (facts, modal §3). Both generations look alike here.
 //!
-//! Where a channel starts over, or another one takes its place, lines may come twice: whoever needs each once has a number in each.
+//! Where another channel takes the place of one that is gone, lines may come twice, when it is not certain that they are the same: whoever
+//! needs each once has a number in each.
 
 mod assemble;
 mod history;
@@ -10,6 +11,7 @@ mod router;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use self::logs::LogsReader;
 use self::router::RouterReader;
@@ -43,6 +45,8 @@ pub struct Lines {
     reader: Reader,
     ready: VecDeque<(Output, Mark)>,
     mark: Mark,
+    /// `None` when it did not begin at the beginning, or something is missing.
+    given: Option<Given>,
     over: bool,
 }
 
@@ -52,10 +56,34 @@ enum Reader {
 }
 
 /// Whether there may be more to read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Step {
     More,
     Over,
+    /// The channel is gone; this is all that is kept of the output, from its beginning.
+    Kept(Vec<String>),
+}
+
+/// What was given out since the beginning of the output, so that it can be told from what is kept.
+#[derive(Clone, Default)]
+struct Given {
+    lines: usize,
+    digest: Sha256,
+}
+
+impl Given {
+    fn add(&mut self, line: &str) {
+        self.lines += 1;
+        self.digest.update(line);
+        self.digest.update("\n");
+    }
+
+    /// How many of these lines were given out: all of them or none.
+    fn in_front_of(&self, lines: &[String]) -> usize {
+        let mut same = Self::default();
+        lines.iter().take(self.lines).for_each(|line| same.add(line));
+        if same.lines == self.lines && same.digest.finalize() == self.digest.clone().finalize() { self.lines } else { 0 }
+    }
 }
 
 impl ModalClient {
@@ -67,7 +95,9 @@ impl ModalClient {
             (Generation::V1, Some(Mark::Entry(entry))) => (Reader::Logs(LogsReader::new(entry)), Mark::Entry(entry.clone())),
             (Generation::V1, _) => (Reader::Logs(LogsReader::new("")), Mark::Entry(String::new())),
         };
-        Lines { client: self.clone(), sandbox: sandbox.clone(), reader, ready: VecDeque::new(), mark, over: false }
+        let given = matches!(&mark, Mark::Offset(0)).then(Given::default);
+        let given = given.or_else(|| (mark == Mark::Entry(String::new())).then(Given::default));
+        Lines { client: self.clone(), sandbox: sandbox.clone(), reader, ready: VecDeque::new(), mark, given, over: false }
     }
 }
 
@@ -80,6 +110,10 @@ impl Lines {
         loop {
             if let Some((output, mark)) = self.ready.pop_front() {
                 self.mark = mark;
+                match (&output, &mut self.given) {
+                    (Output::Line(line), Some(given)) => given.add(line),
+                    _ => self.given = None,
+                }
                 return Ok(Some(output));
             }
             if self.over {
@@ -89,12 +123,38 @@ impl Lines {
                 Reader::Router(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
                 Reader::Logs(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
             };
-            self.over = step == Step::Over;
+            match step {
+                Step::More => {}
+                Step::Over => self.over = true,
+                Step::Kept(mut lines) => {
+                    let known = self.given.as_ref().map_or(0, |given| given.in_front_of(&lines));
+                    self.ready.extend(lines.drain(known..).map(|line| (Output::Line(line), self.mark.clone())));
+                    self.over = true;
+                }
+            }
         }
     }
 
     /// Where reading goes on after the line that was given last.
     pub fn mark(&self) -> &Mark {
         &self.mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_out_is_found_in_front_of_what_is_kept_or_not_at_all() {
+        let lines = ["a", "b", "c"].map(str::to_owned);
+        let mut given = Given::default();
+        assert_eq!(given.in_front_of(&lines), 0);
+        given.add("a");
+        given.add("b");
+        assert_eq!(given.in_front_of(&lines), 2);
+        assert_eq!(given.in_front_of(&lines[..2]), 2);
+        assert_eq!(given.in_front_of(&lines[..1]), 0);
+        assert_eq!(given.in_front_of(&lines[1..]), 0);
     }
 }
