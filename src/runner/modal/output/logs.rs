@@ -105,7 +105,7 @@ impl LogsReader {
         if worried > 0 {
             sleep(delay(worried - 1, LONGEST_PAUSE)).await;
             // asked through an outage, so that it is not taken for the logs' own trouble
-            if !self.ended && (self.quiet > 0 || self.broken % FEW == 0) {
+            if !self.ended && (self.quiet > 0 || self.broken.is_multiple_of(FEW)) {
                 self.ended = client.poll(&sandbox.id).await?.is_some();
             }
         }
