@@ -172,3 +172,41 @@ async fn an_image_is_waited_for_and_one_that_fails_shows_its_log() {
     assert!(error.fact("log").unwrap().starts_with("pulling | unpacking | no space left"), "{error}");
     world.clean();
 }
+
+#[tokio::test]
+async fn room_is_waited_for() {
+    for generation in GENERATIONS {
+        let world = of(generation);
+        world.modal.behaviour(|behaviour| behaviour.capacity = Some(1));
+        let (client, first) = world.run("job-1", "exec sleep 600").await;
+        client.started(&first).await.unwrap();
+        let prepared = client.prepare(&[script("exec sleep 600")]).await.unwrap();
+        let second = async {
+            let sandbox = client.create(&prepared, &spec("job-2")).await.unwrap();
+            client.started(&sandbox).await.unwrap()
+        };
+        let room = async {
+            // asked at least once before there is room
+            while world.calls(if generation == "1" { "SandboxCreateV2" } else { "SandboxCreate" }) < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            client.terminate(&first.id).await.unwrap();
+        };
+        let (task, ()) = tokio::join!(second, room);
+        assert_eq!(task, world.modal.sandbox_named("job-2").unwrap().task_id());
+        world.clean();
+    }
+}
+
+#[tokio::test]
+async fn the_limit_of_the_workspace_is_told_at_once() {
+    for generation in GENERATIONS {
+        let world = of(generation);
+        world.modal.behaviour(|behaviour| behaviour.max_containers = Some(0));
+        let (client, prepared) = world.ready("exit 0").await;
+        let error = client.create(&prepared, &spec("job")).await.unwrap_err();
+        assert_eq!((error.kind(), error.fact("tries")), (ErrorKind::Forbidden, None));
+        assert!(error.hint().unwrap().contains("spend limit"), "{error}");
+        world.clean();
+    }
+}

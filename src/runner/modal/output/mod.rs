@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use self::logs::LogsReader;
 use self::router::RouterReader;
@@ -38,8 +40,20 @@ pub enum Mark {
     Entry(String),
 }
 
+/// How many lines wait for their reader.
+const WAITING: usize = 64;
+
 /// The lines, as they come. Dropping it stops reading and leaves the sandbox as it is.
 pub struct Lines {
+    /// Until the first line is asked for.
+    feed: Option<Feed>,
+    lines: Option<mpsc::Receiver<Result<(Output, Mark)>>>,
+    task: Option<JoinHandle<()>>,
+    mark: Mark,
+}
+
+/// Reads them. It has a task of its own, so that whoever waits for a line can be called off without breaking a connection that comes up.
+struct Feed {
     client: ModalClient,
     sandbox: Sandbox,
     reader: Reader,
@@ -97,24 +111,67 @@ impl ModalClient {
         };
         let given = matches!(&mark, Mark::Offset(0)).then(Given::default);
         let given = given.or_else(|| (mark == Mark::Entry(String::new())).then(Given::default));
-        Lines { client: self.clone(), sandbox: sandbox.clone(), reader, ready: VecDeque::new(), mark, given, over: false }
+        let (client, sandbox) = (self.clone(), sandbox.clone());
+        let feed = Feed { client, sandbox, reader, ready: VecDeque::new(), mark: mark.clone(), given, over: false };
+        Lines { feed: Some(feed), lines: None, task: None, mark }
     }
 }
 
 impl Lines {
     /// The next line; `None` after the last one. Waits as long as the sandbox runs; a broken connection, a worker's host that cannot be
-    /// reached and an outage of ten minutes only delay it. May be called off between two lines, and again later.
+    /// reached and an outage of ten minutes only delay it. May be called off and asked again: no line is lost.
     ///
-    /// Fails with `NotFound` for a sandbox that does not exist, with `Unavailable` when the outage lasts.
+    /// Fails with `NotFound` for a sandbox that does not exist, with `Unavailable` when the outage lasts. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Option<Output>> {
+        if let Some(feed) = self.feed.take() {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            self.lines = Some(receiver);
+            self.task = Some(tokio::spawn(feed.run(sender)));
+        }
+        let Some(lines) = &mut self.lines else { return Ok(None) };
+        match lines.recv().await.transpose()? {
+            Some((output, mark)) => {
+                self.mark = mark;
+                Ok(Some(output))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Where reading goes on after the line that was given last.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Feed {
+    /// Hands over line by line until the end, an error, or nobody listens.
+    async fn run(mut self, sender: mpsc::Sender<Result<(Output, Mark)>>) {
+        while let Some(next) = self.next().await.transpose() {
+            let failed = next.is_err();
+            if sender.send(next).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<(Output, Mark)>> {
         loop {
             if let Some((output, mark)) = self.ready.pop_front() {
-                self.mark = mark;
+                self.mark.clone_from(&mark);
                 match (&output, &mut self.given) {
                     (Output::Line(line), Some(given)) => given.add(line),
                     _ => self.given = None,
                 }
-                return Ok(Some(output));
+                return Ok(Some((output, mark)));
             }
             if self.over {
                 return Ok(None);
@@ -133,11 +190,6 @@ impl Lines {
                 }
             }
         }
-    }
-
-    /// Where reading goes on after the line that was given last.
-    pub fn mark(&self) -> &Mark {
-        &self.mark
     }
 }
 

@@ -81,7 +81,7 @@ impl RouterReader {
         }
     }
 
-    /// Reads a little more. May be called off at any await.
+    /// Reads a little more.
     pub(super) async fn step(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
         let Some(open) = &mut self.stream else { return self.reopen(client, sandbox).await };
         match timeout(SILENCE, open.stream.message()).await {
