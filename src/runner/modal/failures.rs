@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Retry};
-use crate::secret::holds_token;
+use crate::secret::{SafeUrl, holds_token};
 
 /// How much of what the service says is shown.
 const LONGEST_SAID: usize = 300;
@@ -96,11 +97,13 @@ fn throttled(waited: Duration) -> Error {
 
 /// An address that tokens may not be sent to, or that is none.
 pub(super) fn bad_address(address: &str) -> Error {
+    // without a password that may stand in it
+    let shown = Url::parse(address).map_or_else(|_| shortened(address, 100), |url| SafeUrl::new(url).to_string());
     Error::usage(
         "an address of Modal is https, or http on this machine alone",
         "set MODAL_SERVER_URL, or server_url in the profile, to an https address, or not at all",
     )
-    .with("got", format!("`{}`", shortened(address, 100)))
+    .with("got", format!("`{shown}`"))
 }
 
 /// No address answered.
