@@ -34,7 +34,8 @@ pub struct Config {
     pub ms: Option<Found>,
     /// Where Modal's tokens were found, if they were.
     pub modal: Option<String>,
-    modal_sources: modal::Sources,
+    /// What the settings for Modal are made of, when they are asked for.
+    pub(crate) modal_sources: modal::Sources,
     /// Where the hubs are.
     pub endpoints: Endpoints,
     /// The state folder.

@@ -62,7 +62,7 @@ pub struct ModalSettings {
 /// What settings are made from: the variables that matter, and the tokens that a `.env` gave. Holds token texts, so it has no `Debug`
 /// of its own words.
 #[derive(Clone, Default)]
-pub(super) struct Sources {
+pub(crate) struct Sources {
     variables: BTreeMap<String, String>,
     /// Text and origin.
     token_id: Option<(String, String)>,

@@ -34,7 +34,9 @@ async fn a_cold_start_asks_for_each_thing_once_and_a_warm_one_sends_nothing() {
     let world = World::start();
     let (client, sandbox) = world.run("job", "exit 0").await;
     client.wait(&sandbox.id, LONG).await.unwrap().unwrap();
-    for (call, times) in [("AppGetOrCreate", 1), ("EnvironmentGetOrCreate", 1), ("ImageGetOrCreate", 1), ("MountGetOrCreate", 1), ("SandboxCreateV2", 1)] {
+    for (call, times) in
+        [("AppGetOrCreate", 1), ("EnvironmentGetOrCreate", 1), ("ImageGetOrCreate", 1), ("MountGetOrCreate", 1), ("SandboxCreateV2", 1)]
+    {
         assert_eq!(world.calls(call), times, "{call}");
     }
     assert_eq!((world.calls("MountPutFile"), world.calls("BlobCreate")), (2, 0));
@@ -167,6 +169,44 @@ async fn an_image_is_waited_for_and_one_that_fails_shows_its_log() {
     let world = World::start();
     world.modal.behaviour(|behaviour| behaviour.image_build = ImageBuild { log, fails: true, ..ImageBuild::default() });
     let error = world.client().await.unwrap().prepare(&[script("exit 0")]).await.unwrap_err();
-    assert!(error.fact("log").unwrap().ends_with("no space left"), "{error}");
+    assert!(error.fact("log").unwrap().starts_with("pulling | unpacking | no space left"), "{error}");
     world.clean();
+}
+
+#[tokio::test]
+async fn room_is_waited_for() {
+    for generation in GENERATIONS {
+        let world = of(generation);
+        world.modal.behaviour(|behaviour| behaviour.capacity = Some(1));
+        let (client, first) = world.run("job-1", "exec sleep 600").await;
+        client.started(&first).await.unwrap();
+        let prepared = client.prepare(&[script("exec sleep 600")]).await.unwrap();
+        let second = async {
+            let sandbox = client.create(&prepared, &spec("job-2")).await.unwrap();
+            client.started(&sandbox).await.unwrap()
+        };
+        let room = async {
+            // asked at least once before there is room
+            while world.calls(if generation == "1" { "SandboxCreateV2" } else { "SandboxCreate" }) < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            client.terminate(&first.id).await.unwrap();
+        };
+        let (task, ()) = tokio::join!(second, room);
+        assert_eq!(task, world.modal.sandbox_named("job-2").unwrap().task_id());
+        world.clean();
+    }
+}
+
+#[tokio::test]
+async fn the_limit_of_the_workspace_is_told_at_once() {
+    for generation in GENERATIONS {
+        let world = of(generation);
+        world.modal.behaviour(|behaviour| behaviour.max_containers = Some(0));
+        let (client, prepared) = world.ready("exit 0").await;
+        let error = client.create(&prepared, &spec("job")).await.unwrap_err();
+        assert_eq!((error.kind(), error.fact("tries")), (ErrorKind::Forbidden, None));
+        assert!(error.hint().unwrap().contains("spend limit"), "{error}");
+        world.clean();
+    }
 }

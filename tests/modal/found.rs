@@ -63,11 +63,8 @@ async fn terminating_waits_until_it_is_gone_and_knows_what_was_gone_before() {
 async fn each_way_of_ending_is_told() {
     let world = World::start();
     let (client, prepared) = world.ready("exec sleep 600").await;
-    let ways = [
-        (Ending::terminated(), EndedHow::Terminated),
-        (Ending::out_of_memory(), EndedHow::OutOfMemory),
-        (Ending::lost(), EndedHow::Lost),
-    ];
+    let ways =
+        [(Ending::terminated(), EndedHow::Terminated), (Ending::out_of_memory(), EndedHow::OutOfMemory), (Ending::lost(), EndedHow::Lost)];
     for (number, (ending, how)) in ways.into_iter().enumerate() {
         let sandbox = client.create(&prepared, &spec(&format!("job-{number}"))).await.unwrap();
         world.modal.sandbox_named(&format!("job-{number}")).unwrap().started().end(ending);

@@ -138,3 +138,27 @@ async fn output_of_a_sandbox_that_nobody_made_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_reader_without_patience_gets_every_line() {
+    for (generation, origin) in [("1", ROUTER), ("0", CONTROL)] {
+        let world = of(generation);
+        world.modal.behaviour(|behaviour| behaviour.stream_messages = Some(1));
+        let (client, sandbox) = world.run("job", &format!("{}; sleep 1; echo end", counting(50))).await;
+        let mut lines = client.lines(&sandbox, None);
+        lines.next().await.unwrap().unwrap();
+        world.modal.unreachable_for(origin, Duration::from_secs(2));
+        let mut rest = Vec::new();
+        loop {
+            match tokio::time::timeout(Duration::from_millis(5), lines.next()).await {
+                Ok(Ok(Some(Output::Line(line)))) => rest.push(line),
+                Ok(Ok(None)) => break,
+                Ok(other) => panic!("{other:?}"),
+                Err(_called_off) => {}
+            }
+        }
+        assert_eq!(rest.pop().as_deref(), Some("end"));
+        assert_eq!(rest, counted(50)[1..], "{generation}");
+        world.clean();
+    }
+}

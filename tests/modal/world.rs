@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hf2ms::config::Config;
 use hf2ms::error::Result;
-use hf2ms::runner::modal::{Lines, MountedFile, ModalClient, Output, Prepared, Sandbox, SandboxSpec};
+use hf2ms::runner::modal::{Lines, ModalClient, MountedFile, Output, Prepared, Sandbox, SandboxSpec};
 use standins::marks::Marks;
 use standins::modal::{Modal, Setup};
 

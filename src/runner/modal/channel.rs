@@ -232,4 +232,25 @@ mod tests {
         let error = tunnel(&matcher.intercept(&Uri::from_static("https://api.modal.com")).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "calls to Modal go through http proxies only, proxy socks5://…");
     }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_the_host_and_told_who_asks() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://user:pass@{}", listener.local_addr().unwrap());
+        let proxy = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let length = connection.read(&mut asked).await.unwrap();
+            connection.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&asked[..length]).to_lowercase()
+        });
+        let to = Uri::from_static("https://api.modal.com");
+        let through = tunnel(&Matcher::builder().https(address).build().intercept(&to).unwrap()).unwrap();
+        let endpoint = Endpoint::from(to).tls_config(ClientTlsConfig::new().with_webpki_roots()).unwrap();
+        assert!(endpoint.connect_with_connector(through).await.is_err());
+        let asked = proxy.await.unwrap();
+        assert!(asked.starts_with("connect api.modal.com:443 http/1.1\r\n"), "{asked}");
+        assert!(asked.contains("proxy-authorization: basic dxnlcjpwyxnz"), "{asked}");
+    }
 }

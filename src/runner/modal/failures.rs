@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Retry};
-use crate::secret::holds_token;
+use crate::secret::{SafeUrl, holds_token};
 
 /// How much of what the service says is shown.
 const LONGEST_SAID: usize = 300;
@@ -76,7 +77,7 @@ fn meaning(status: &Status, spoken: &str) -> Error {
         Code::AlreadyExists => Error::new(ErrorKind::Conflict, "the name is taken by something that runs"),
         Code::ResourceExhausted => Error::new(ErrorKind::Forbidden, "a limit of the Modal workspace is reached")
             .hint_to("look at the spend limit and the plan at https://modal.com/settings/usage, raise the limit or wait, and run the same command again"),
-        Code::Unimplemented => Error::new(ErrorKind::Unsupported, "Modal no longer has this call, in neither generation")
+        Code::Unimplemented => Error::new(ErrorKind::Unsupported, "Modal does not have this call, or not any more")
             .hint_to("a newer hf2ms may know its successor; `--runner local` works without Modal"),
         Code::InvalidArgument | Code::OutOfRange => Error::new(ErrorKind::InvalidInput, "Modal does not accept what was sent"),
         _ if is_outage(status) => later(Error::new(ErrorKind::Unavailable, "Modal cannot be reached or does not answer")),
@@ -96,11 +97,13 @@ fn throttled(waited: Duration) -> Error {
 
 /// An address that tokens may not be sent to, or that is none.
 pub(super) fn bad_address(address: &str) -> Error {
+    // without a password that may stand in it
+    let shown = Url::parse(address).map_or_else(|_| shortened(address, 100), |url| SafeUrl::new(url).to_string());
     Error::usage(
         "an address of Modal is https, or http on this machine alone",
-        "set MODAL_SERVER_URL, or server_url in the profile, to an https address, or to none",
+        "set MODAL_SERVER_URL, or server_url in the profile, to an https address, or not at all",
     )
-    .with("got", format!("`{}`", shortened(address, 100)))
+    .with("got", format!("`{shown}`"))
 }
 
 /// No address answered.

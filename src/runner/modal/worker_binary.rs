@@ -50,7 +50,8 @@ fn search(named: Option<&Path>, own: Option<&Path>) -> Result<WorkerBinary> {
         });
     }
     let folder = own.and_then(Path::parent);
-    for path in folder.into_iter().flat_map(|folder| BESIDE.map(|name| folder.join(name))).filter(|path| path.exists()) {
+    let beside = folder.and_then(|folder| BESIDE.map(|name| folder.join(name)).into_iter().find(|path| path.exists()));
+    if let Some(path) = beside {
         // somebody put it there for this: it is not passed over in silence
         return load(&path).map_err(|flaw| {
             Error::usage("the file beside this program does not run in a sandbox", BUILD).with("file", path.display()).with("it", flaw)

@@ -1,4 +1,4 @@
-//! Both hubs on loopback, for a demo or for an official client to play with.
+//! Both hubs and Modal on loopback, for a demo or for an official client to play with.
 //!
 //! Prints the environment that points clients at them, then runs until its standard input closes, Ctrl-C, or the time is up.
 #![allow(
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use standins::content::Content;
 use standins::huggingface::{HuggingFace, RepoKind, Role, Setup};
+use standins::modal::{self, Modal};
 use standins::modelscope::{self, ModelScope, Tier};
 use standins::store::Sink;
 
@@ -108,9 +109,11 @@ fn main() -> ExitCode {
     };
     let hf = start_huggingface(&options);
     let ms = start_modelscope(&options);
+    let modal = start_modal(&options);
     wait(&options);
     report(&hf);
     report_modelscope(&ms);
+    report_modal(&modal);
     ExitCode::SUCCESS
 }
 
@@ -151,6 +154,14 @@ fn start_modelscope(options: &Options) -> ModelScope {
     ms
 }
 
+fn start_modal(options: &Options) -> Modal {
+    let modal = Modal::start(modal::Setup { lenient_peers: options.lenient, ..modal::Setup::default() });
+    for (name, value) in modal.environment("alice") {
+        println!("{name}={value}");
+    }
+    modal
+}
+
 fn wait(options: &Options) {
     let (sender, receiver) = mpsc::channel::<()>();
     if !options.ignore_stdin {
@@ -187,6 +198,16 @@ fn report_modelscope(ms: &ModelScope) {
         ms.journal().bytes_downloaded()
     );
     for violation in ms.strict().violations() {
+        eprintln!("  broken rule: {violation}");
+    }
+}
+
+fn report_modal(modal: &Modal) {
+    eprintln!("Modal: {:?}", modal.journal().by_route());
+    for sandbox in modal.sandboxes() {
+        eprintln!("  {sandbox:?}");
+    }
+    for violation in modal.strict().violations() {
         eprintln!("  broken rule: {violation}");
     }
 }

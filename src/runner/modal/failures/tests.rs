@@ -86,6 +86,8 @@ fn no_token_comes_back_in_an_error() {
     let secret = "as-abcdefghijklmnopqrst";
     let error = refused(refusal(Code::Unauthenticated, &format!("bad secret {secret}")));
     assert!(!error.to_string().contains(secret), "{error}");
+    let error = bad_address(&format!("https://user:{secret}@api.modal.com"));
+    assert!(!error.to_string().contains(secret), "{error}");
     let error = image_failed("im-1", 2, secret, &[format!("echo {secret}")]);
     assert!(!error.to_string().contains(secret), "{error}");
 }

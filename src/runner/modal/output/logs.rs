@@ -49,7 +49,7 @@ impl LogsReader {
         Self { last_entry, whole, stream: None, assembler: Assembler::default(), broken: 0, quiet: 0, ended: false }
     }
 
-    /// Reads a little more. May be called off at any await.
+    /// Reads a little more.
     pub(super) async fn step(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
         let Some(open) = &mut self.stream else { return self.reopen(client, sandbox).await };
         match timeout(SILENCE, open.stream.message()).await {
@@ -65,7 +65,7 @@ impl LogsReader {
                 self.stream = None;
                 if after_end && !brought {
                     // it ended without saying that this is all; the history may hold more
-                    return self.rest_from_history(client, sandbox, ready).await;
+                    return Ok(Step::Kept(client.settled_history(sandbox, 0).await?));
                 }
                 self.quiet = if brought { 0 } else { self.quiet + 1 };
             }
@@ -105,7 +105,7 @@ impl LogsReader {
         if worried > 0 {
             sleep(delay(worried - 1, LONGEST_PAUSE)).await;
             // asked through an outage, so that it is not taken for the logs' own trouble
-            if !self.ended && (self.quiet > 0 || self.broken % FEW == 0) {
+            if !self.ended && (self.quiet > 0 || self.broken.is_multiple_of(FEW)) {
                 self.ended = client.poll(&sandbox.id).await?.is_some();
             }
         }
@@ -133,13 +133,6 @@ impl LogsReader {
             return Err(error);
         }
         if self.broken > TOO_MANY { Err(failures::output_lost(&sandbox.id, self.broken, error)) } else { Ok(()) }
-    }
-
-    async fn rest_from_history(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
-        let lines = client.settled_history(sandbox, 0).await?;
-        let mark = Mark::Entry(self.whole.clone());
-        ready.extend(lines.into_iter().map(|line| (Output::Line(line), mark.clone())));
-        Ok(self.finish(ready))
     }
 
     /// The line without an end is one too.

@@ -1,6 +1,7 @@
 //! A sandbox's standard output as one stream of lines, whatever breaks on the way (facts, modal §3). Both generations look alike here.
 //!
-//! Where a channel starts over, or another one takes its place, lines may come twice: whoever needs each once has a number in each.
+//! Where another channel takes the place of one that is gone, lines may come twice, when it is not certain that they are the same: whoever
+//! needs each once has a number in each.
 
 mod assemble;
 mod history;
@@ -10,6 +11,9 @@ mod router;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use self::logs::LogsReader;
 use self::router::RouterReader;
@@ -36,13 +40,27 @@ pub enum Mark {
     Entry(String),
 }
 
+/// How many lines wait for their reader.
+const WAITING: usize = 64;
+
 /// The lines, as they come. Dropping it stops reading and leaves the sandbox as it is.
 pub struct Lines {
+    /// Until the first line is asked for.
+    feed: Option<Feed>,
+    lines: Option<mpsc::Receiver<Result<(Output, Mark)>>>,
+    task: Option<JoinHandle<()>>,
+    mark: Mark,
+}
+
+/// Reads them. It has a task of its own, so that whoever waits for a line can be called off without breaking a connection that comes up.
+struct Feed {
     client: ModalClient,
     sandbox: Sandbox,
     reader: Reader,
     ready: VecDeque<(Output, Mark)>,
     mark: Mark,
+    /// `None` when it did not begin at the beginning, or something is missing.
+    given: Option<Given>,
     over: bool,
 }
 
@@ -52,10 +70,34 @@ enum Reader {
 }
 
 /// Whether there may be more to read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Step {
     More,
     Over,
+    /// The channel is gone; this is all that is kept of the output, from its beginning.
+    Kept(Vec<String>),
+}
+
+/// What was given out since the beginning of the output, so that it can be told from what is kept.
+#[derive(Clone, Default)]
+struct Given {
+    lines: usize,
+    digest: Sha256,
+}
+
+impl Given {
+    fn add(&mut self, line: &str) {
+        self.lines += 1;
+        self.digest.update(line);
+        self.digest.update("\n");
+    }
+
+    /// How many of these lines were given out: all of them or none.
+    fn in_front_of(&self, lines: &[String]) -> usize {
+        let mut same = Self::default();
+        lines.iter().take(self.lines).for_each(|line| same.add(line));
+        if same.lines == self.lines && same.digest.finalize() == self.digest.clone().finalize() { self.lines } else { 0 }
+    }
 }
 
 impl ModalClient {
@@ -67,20 +109,69 @@ impl ModalClient {
             (Generation::V1, Some(Mark::Entry(entry))) => (Reader::Logs(LogsReader::new(entry)), Mark::Entry(entry.clone())),
             (Generation::V1, _) => (Reader::Logs(LogsReader::new("")), Mark::Entry(String::new())),
         };
-        Lines { client: self.clone(), sandbox: sandbox.clone(), reader, ready: VecDeque::new(), mark, over: false }
+        let given = matches!(&mark, Mark::Offset(0)).then(Given::default);
+        let given = given.or_else(|| (mark == Mark::Entry(String::new())).then(Given::default));
+        let (client, sandbox) = (self.clone(), sandbox.clone());
+        let feed = Feed { client, sandbox, reader, ready: VecDeque::new(), mark: mark.clone(), given, over: false };
+        Lines { feed: Some(feed), lines: None, task: None, mark }
     }
 }
 
 impl Lines {
     /// The next line; `None` after the last one. Waits as long as the sandbox runs; a broken connection, a worker's host that cannot be
-    /// reached and an outage of ten minutes only delay it. May be called off between two lines, and again later.
+    /// reached and an outage of ten minutes only delay it. May be called off and asked again: no line is lost.
     ///
-    /// Fails with `NotFound` for a sandbox that does not exist, with `Unavailable` when the outage lasts.
+    /// Fails with `NotFound` for a sandbox that does not exist, with `Unavailable` when the outage lasts. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Option<Output>> {
+        if let Some(feed) = self.feed.take() {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            self.lines = Some(receiver);
+            self.task = Some(tokio::spawn(feed.run(sender)));
+        }
+        let Some(lines) = &mut self.lines else { return Ok(None) };
+        match lines.recv().await.transpose()? {
+            Some((output, mark)) => {
+                self.mark = mark;
+                Ok(Some(output))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Where reading goes on after the line that was given last.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Feed {
+    /// Hands over line by line until the end, an error, or nobody listens.
+    async fn run(mut self, sender: mpsc::Sender<Result<(Output, Mark)>>) {
+        while let Some(next) = self.next().await.transpose() {
+            let failed = next.is_err();
+            if sender.send(next).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<(Output, Mark)>> {
         loop {
             if let Some((output, mark)) = self.ready.pop_front() {
-                self.mark = mark;
-                return Ok(Some(output));
+                self.mark.clone_from(&mark);
+                match (&output, &mut self.given) {
+                    (Output::Line(line), Some(given)) => given.add(line),
+                    _ => self.given = None,
+                }
+                return Ok(Some((output, mark)));
             }
             if self.over {
                 return Ok(None);
@@ -89,12 +180,33 @@ impl Lines {
                 Reader::Router(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
                 Reader::Logs(reader) => reader.step(&self.client, &self.sandbox, &mut self.ready).await?,
             };
-            self.over = step == Step::Over;
+            match step {
+                Step::More => {}
+                Step::Over => self.over = true,
+                Step::Kept(mut lines) => {
+                    let known = self.given.as_ref().map_or(0, |given| given.in_front_of(&lines));
+                    self.ready.extend(lines.drain(known..).map(|line| (Output::Line(line), self.mark.clone())));
+                    self.over = true;
+                }
+            }
         }
     }
+}
 
-    /// Where reading goes on after the line that was given last.
-    pub fn mark(&self) -> &Mark {
-        &self.mark
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_out_is_found_in_front_of_what_is_kept_or_not_at_all() {
+        let lines = ["a", "b", "c"].map(str::to_owned);
+        let mut given = Given::default();
+        assert_eq!(given.in_front_of(&lines), 0);
+        given.add("a");
+        given.add("b");
+        assert_eq!(given.in_front_of(&lines), 2);
+        assert_eq!(given.in_front_of(&lines[..2]), 2);
+        assert_eq!(given.in_front_of(&lines[..1]), 0);
+        assert_eq!(given.in_front_of(&lines[1..]), 0);
     }
 }

@@ -81,9 +81,9 @@ impl RouterReader {
         }
     }
 
-    /// Reads a little more. May be called off at any await.
+    /// Reads a little more.
     pub(super) async fn step(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
-        let Some(open) = &mut self.stream else { return self.reopen(client, sandbox, ready).await };
+        let Some(open) = &mut self.stream else { return self.reopen(client, sandbox).await };
         match timeout(SILENCE, open.stream.message()).await {
             Ok(Ok(Some(message))) => self.take(message, ready),
             Ok(Ok(None)) => {
@@ -138,7 +138,7 @@ impl RouterReader {
     }
 
     /// Opens a stream, after a look whether the sandbox still runs when the last ones brought nothing.
-    async fn reopen(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
+    async fn reopen(&mut self, client: &ModalClient, sandbox: &Sandbox) -> Result<Step> {
         if self.idle > 0 {
             sleep(delay(self.idle - 1, LONGEST_PAUSE)).await;
             if !self.ended && client.poll(&sandbox.id).await?.is_some() {
@@ -146,11 +146,11 @@ impl RouterReader {
             }
         }
         if self.ended && self.idle > TRIES_AFTER_END {
-            return self.rest_from_history(client, sandbox, ready).await;
+            return self.kept(client, sandbox).await;
         }
         match self.open(client, sandbox).await? {
             Ok(stream) => self.stream = Some(Open { stream, brought: false, known: 0, after_end: self.ended }),
-            Err(Closed::Gone) if self.ended => return self.rest_from_history(client, sandbox, ready).await,
+            Err(Closed::Gone) if self.ended => return self.kept(client, sandbox).await,
             Err(closed) => self.closed(closed, client),
         }
         Ok(Step::More)
@@ -211,12 +211,9 @@ impl RouterReader {
     }
 
     /// Reads what is kept of the output instead: all of it, since the two count differently.
-    async fn rest_from_history(&mut self, client: &ModalClient, sandbox: &Sandbox, ready: &mut VecDeque<(Output, Mark)>) -> Result<Step> {
+    async fn kept(&self, client: &ModalClient, sandbox: &Sandbox) -> Result<Step> {
         let known = Sandbox { task: self.task.clone(), ..sandbox.clone() };
-        let lines = client.settled_history(&known, self.offset).await?;
-        let mark = Mark::Offset(self.line_start);
-        ready.extend(lines.into_iter().map(|line| (Output::Line(line), mark.clone())));
-        Ok(self.finish(ready))
+        Ok(Step::Kept(client.settled_history(&known, self.offset).await?))
     }
 
     /// The line without an end is one too.

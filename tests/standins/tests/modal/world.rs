@@ -113,10 +113,14 @@ impl World {
 
     /// All messages of a read at the router.
     pub(crate) fn read(&self, jwt: &str, task_id: &str, offset: u64) -> (Vec<SandboxStdioReadV2Response>, Result<(), Status>) {
-        let headers = BTreeMap::from([("authorization", format!("Bearer {jwt}"))]);
+        self.read_with(&BTreeMap::from([("authorization", format!("Bearer {jwt}"))]), task_id, offset)
+    }
+
+    /// The same with these headers.
+    pub(crate) fn read_with(&self, headers: &Headers, task_id: &str, offset: u64) -> (Vec<SandboxStdioReadV2Response>, Result<(), Status>) {
         let message = SandboxStdioReadV2Request { task_id: task_id.to_owned(), offset, file_descriptor: 0 };
         let path = path("modal.task_command_router.TaskCommandRouter", "SandboxStdioReadV2");
-        self.runtime.block_on(all(self.modal.router_url(), with(message, &headers), path))
+        self.runtime.block_on(all(self.modal.router_url(), with(message, headers), path))
     }
 
     fn make_app(&self, name: &str) -> String {
