@@ -134,3 +134,38 @@ impl Drop for Reaper {
         self.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell that prints when it runs, and leaves its group if asked to.
+    fn sleeper(folder: &Path, leaves: bool) -> std::process::Child {
+        let script = if leaves { "exec setsid sleep 600" } else { "exec sleep 600" };
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", script]).current_dir(folder).process_group(0).stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn the_reaper_ends_what_it_knows_and_what_runs_in_the_folder() {
+        let folder = std::env::temp_dir().join(format!("standins-reaper-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let reaper = Reaper::start(&folder);
+        let elsewhere = Path::new("/");
+        let (mut known, mut inside, mut other) = (sleeper(elsewhere, false), sleeper(&folder, true), sleeper(elsewhere, false));
+        let mut forgotten = sleeper(elsewhere, false);
+        for group in [known.id(), forgotten.id()] {
+            reaper.add(group);
+        }
+        reaper.remove(forgotten.id());
+        // as the kernel does it for a process that was killed
+        reaper.close();
+        assert!(!known.wait().unwrap().success() && !inside.wait().unwrap().success());
+        for spared in [&mut other, &mut forgotten] {
+            assert!(spared.try_wait().unwrap().is_none());
+            spared.kill().unwrap();
+            spared.wait().unwrap();
+        }
+        assert!(!folder.exists());
+    }
+}
