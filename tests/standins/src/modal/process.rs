@@ -88,10 +88,10 @@ while read -r line; do
         -*) case $list in *" ${line#-} "*) list="${list%% "${line#-}" *} ${list#* "${line#-}" }" ;; esac ;;
     esac
 done
-for group in $list; do kill -9 -- "-$group" 2>/dev/null; done
+for group in $list; do kill -s KILL -- "-$group" 2>/dev/null; done
 for process in /proc/[0-9]*; do
     for link in exe cwd; do
-        case $(readlink "$process/$link" 2>/dev/null) in "$1"/*) kill -9 "${process#/proc/}" 2>/dev/null ;; esac
+        case $(readlink "$process/$link" 2>/dev/null) in "$1" | "$1"/*) kill -s KILL "${process#/proc/}" 2>/dev/null ;; esac
     done
 done
 rm -rf "$1"
@@ -139,11 +139,10 @@ impl Drop for Reaper {
 mod tests {
     use super::*;
 
-    /// A shell that prints when it runs, and leaves its group if asked to.
-    fn sleeper(folder: &Path, leaves: bool) -> std::process::Child {
-        let script = if leaves { "exec setsid sleep 600" } else { "exec sleep 600" };
-        let mut command = std::process::Command::new("/bin/sh");
-        command.args(["-c", script]).current_dir(folder).process_group(0).stdin(Stdio::null()).spawn().unwrap()
+    fn sleeper(folder: &Path) -> std::process::Child {
+        let mut command = std::process::Command::new("/bin/sleep");
+        command.arg("60").current_dir(folder).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     #[test]
@@ -152,8 +151,8 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let reaper = Reaper::start(&folder);
         let elsewhere = Path::new("/");
-        let (mut known, mut inside, mut other) = (sleeper(elsewhere, false), sleeper(&folder, true), sleeper(elsewhere, false));
-        let mut forgotten = sleeper(elsewhere, false);
+        let (mut known, mut inside, mut other) = (sleeper(elsewhere), sleeper(&folder), sleeper(elsewhere));
+        let mut forgotten = sleeper(elsewhere);
         for group in [known.id(), forgotten.id()] {
             reaper.add(group);
         }
