@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
+/// The mode under which contents are kept.
+const PLAIN: u32 = 0o644;
 /// Files larger than this are linked into a sandbox, smaller ones are copied.
 const LINKED_FROM: u64 = 1 << 20;
 
@@ -48,7 +50,7 @@ impl Files {
     /// Keeps bytes under their hash.
     pub(super) fn put(&self, bytes: &[u8]) -> io::Result<()> {
         let sha256 = hex::encode(Sha256::digest(bytes));
-        fs::write(self.content(&sha256, 0o644), bytes)?;
+        fs::write(self.content(&sha256, PLAIN), bytes)?;
         self.known.lock().unwrap().insert(sha256, bytes.len() as u64);
         Ok(())
     }
@@ -56,7 +58,10 @@ impl Files {
     /// Keeps an uploaded file under its hash.
     pub(super) fn adopt(&self, upload: &Path, sha256: &str) -> io::Result<()> {
         let size = fs::metadata(upload)?.len();
-        fs::copy(upload, self.content(sha256, 0o644))?;
+        match fs::hard_link(upload, self.content(sha256, PLAIN)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         self.known.lock().unwrap().insert(sha256.to_owned(), size);
         Ok(())
     }
@@ -69,7 +74,7 @@ impl Files {
     /// Puts a content where a sandbox looks for it, with its mode.
     pub(super) fn place(&self, sha256: &str, mode: u32, at: &Path) -> io::Result<()> {
         let size = self.known.lock().unwrap().get(sha256).copied().ok_or(io::ErrorKind::NotFound)?;
-        let kept = self.content(sha256, 0o644);
+        let kept = self.content(sha256, PLAIN);
         fs::create_dir_all(at.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
         if size < LINKED_FROM {
             fs::copy(kept, at)?;

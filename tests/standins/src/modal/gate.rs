@@ -187,17 +187,25 @@ pub(super) struct Kept {
 /// The place of one key's answer. Whoever holds the lock does the work.
 pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
 
+/// What a key was first used for, and the answer.
+#[derive(Debug)]
+struct Used {
+    call: &'static str,
+    message: [u8; 32],
+    slot: Slot,
+}
+
 /// Answers by idempotency key.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Mutex<HashMap<String, (&'static str, [u8; 32], Slot)>>);
+pub(super) struct Keys(Mutex<HashMap<String, Used>>);
 
 impl Keys {
     /// The place of a key's answer; `None` when the key was used for another call or message before.
     pub(super) fn slot(&self, key: String, call: &'static str, message: &[u8]) -> Option<Slot> {
-        let digest: [u8; 32] = Sha256::digest(message).into();
+        let message: [u8; 32] = Sha256::digest(message).into();
         let mut keys = self.0.lock().unwrap();
-        let (of, asked, slot) = keys.entry(key).or_insert_with(|| (call, digest, Slot::default()));
-        (*of == call && *asked == digest).then(|| Arc::clone(slot))
+        let used = keys.entry(key).or_insert_with(|| Used { call, message, slot: Slot::default() });
+        (used.call == call && used.message == message).then(|| Arc::clone(&used.slot))
     }
 }
 

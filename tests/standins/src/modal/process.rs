@@ -88,10 +88,10 @@ while read -r line; do
         -*) case $list in *" ${line#-} "*) list="${list%% "${line#-}" *} ${list#* "${line#-}" }" ;; esac ;;
     esac
 done
-for group in $list; do kill -9 -- "-$group" 2>/dev/null; done
+for group in $list; do kill -s KILL -- "-$group" 2>/dev/null; done
 for process in /proc/[0-9]*; do
     for link in exe cwd; do
-        case $(readlink "$process/$link" 2>/dev/null) in "$1"/*) kill -9 "${process#/proc/}" 2>/dev/null ;; esac
+        case $(readlink "$process/$link" 2>/dev/null) in "$1" | "$1"/*) kill -s KILL "${process#/proc/}" 2>/dev/null ;; esac
     done
 done
 rm -rf "$1"
@@ -132,5 +132,39 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper(folder: &Path) -> std::process::Child {
+        let mut command = std::process::Command::new("/bin/sleep");
+        command.arg("60").current_dir(folder).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn the_reaper_ends_what_it_knows_and_what_runs_in_the_folder() {
+        let folder = std::env::temp_dir().join(format!("standins-reaper-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let reaper = Reaper::start(&folder);
+        let elsewhere = Path::new("/");
+        let (mut known, mut inside, mut other) = (sleeper(elsewhere), sleeper(&folder), sleeper(elsewhere));
+        let mut forgotten = sleeper(elsewhere);
+        for group in [known.id(), forgotten.id()] {
+            reaper.add(group);
+        }
+        reaper.remove(forgotten.id());
+        // as the kernel does it for a process that was killed
+        reaper.close();
+        assert!(!known.wait().unwrap().success() && !inside.wait().unwrap().success());
+        for spared in [&mut other, &mut forgotten] {
+            assert!(spared.try_wait().unwrap().is_none());
+            spared.kill().unwrap();
+            spared.wait().unwrap();
+        }
+        assert!(!folder.exists());
     }
 }

@@ -173,3 +173,29 @@ fn a_doomed_sandbox_has_printed_exactly_so_much() {
     let (_, other) = world.run("hf2ms-1", &count(10));
     assert_eq!(other.ended().status, 1);
 }
+
+#[test]
+fn a_task_is_the_way_to_the_output_of_either_generation() {
+    let world = World::start();
+    let (made, _) = world.run("hf2ms-1", "exit 0");
+    let asks = SandboxGetTaskIdRequest { sandbox_id: made.sandbox_id, ..Default::default() };
+    let task: SandboxGetTaskIdResponse = world.call("SandboxGetTaskIdV2", asks).unwrap();
+    assert_eq!(task.task_id(), made.task_id);
+    let old = world.run_v1("hf2ms-2", "echo words");
+    old.ended();
+    let asks = TaskGetCommandRouterAccessRequest { task_id: old.task_id().to_owned() };
+    let access: TaskGetCommandRouterAccessResponse = world.call("TaskGetCommandRouterAccess", asks).unwrap();
+    assert_eq!(world.read(&access.jwt, old.task_id(), 0).0[0].data, b"words\n");
+    world.modal.strict().assert_clean();
+}
+
+#[test]
+fn a_listing_may_lag_behind() {
+    let world = World::start();
+    world.modal.behaviour(|behaviour| behaviour.list_lags = 1);
+    let (first, _) = world.run("hf2ms-1", "exec sleep 600");
+    world.run("hf2ms-2", "exec sleep 600");
+    let list = SandboxListRequest { app_id: world.app_id(), ..Default::default() };
+    let rows: SandboxListResponse = world.call("SandboxListV2", list).unwrap();
+    assert_eq!(rows.sandboxes.iter().map(|row| &row.id).collect::<Vec<_>>(), [&first.sandbox_id]);
+}

@@ -1,5 +1,10 @@
 //! Rules about the head of a call, each broken once.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use standins::modal::proto::*;
 use standins::modal::rules;
 use tonic::Code;
@@ -139,4 +144,23 @@ fn a_secret_in_a_header_is_astray() {
     let broken = |world: &World| world.modal.strict().count_of(rules::SECRET_OUTSIDE);
     let (_, refused) = call();
     assert_eq!((refused.unwrap_err().code(), broken(&world)), (Code::Unauthenticated, 1));
+}
+
+#[test]
+fn a_token_of_v2_calls_says_how_long_it_holds() {
+    let world = World::start();
+    world.modal.behaviour(|behaviour| behaviour.auth_token_lifetime = Duration::from_secs(3));
+    let claims = || {
+        let token = world.call::<_, AuthTokenGetResponse>("AuthTokenGet", AuthTokenGetRequest {}).unwrap().token;
+        let claims = token.split('.').nth(1).unwrap().to_owned();
+        serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    };
+    let told = claims();
+    assert!(told["exp"].as_u64().unwrap() - told["iat"].as_u64().unwrap() <= 3, "{told}");
+    world.modal.behaviour(|behaviour| behaviour.auth_token_says_exp = false);
+    assert!(claims().get("exp").is_none());
+    world.modal.behaviour(|behaviour| behaviour.auth_token_lifetime = Duration::ZERO);
+    let list = SandboxListRequest { app_id: world.app_id(), ..Default::default() };
+    let refused = world.call::<_, SandboxListResponse>("SandboxListV2", list);
+    assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
 }

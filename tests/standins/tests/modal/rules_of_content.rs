@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
+use standins::faults::{Fault, Rule};
 use standins::modal::proto::mount_put_file_request::DataOneof;
 use standins::modal::proto::*;
-use standins::modal::rules;
+use standins::modal::{BLOB, BlobFields, rules};
 use standins::probe::{Probe, Reply};
 use tonic::{Code, Status};
 
@@ -232,5 +233,34 @@ fn a_secret_in_what_is_sent_ahead_is_outside() {
     let env_dict = [("HF_TOKEN".to_owned(), MARKED.to_owned())].into();
     let secret = SecretGetOrCreateRequest { object_creation_type: 5, env_dict, ..Default::default() };
     world.call::<_, SecretGetOrCreateResponse>("SecretGetOrCreate", secret).unwrap();
+    world.modal.strict().assert_clean();
+}
+
+#[test]
+fn an_announcement_may_have_the_older_fields_or_the_newer_ones() {
+    let world = World::start();
+    world.modal.behaviour(|behaviour| (behaviour.blob_fields, behaviour.blob_alternatives) = (BlobFields::New, 2));
+    let newer = announce(&world, b"four");
+    assert_eq!((newer.blob_ids.len(), newer.blob_id.as_str(), &newer.upload_type_oneof), (2, "", &None));
+    world.modal.behaviour(|behaviour| behaviour.blob_fields = BlobFields::Old);
+    let older = announce(&world, b"four");
+    assert_eq!((older.blob_ids.len(), &older.upload_types_oneof), (0, &None));
+    let Some(blob_create_response::UploadTypeOneof::UploadUrl(url)) = older.upload_type_oneof else { panic!("no URL") };
+    assert_eq!(put(url, b"four", &[]).status, 200);
+    assert!(put_file(&world, &sha256(b"four"), Some(DataOneof::DataBlobId(older.blob_id))).unwrap().exists);
+}
+
+#[test]
+fn what_befalls_a_put_befalls_it_as_at_the_hubs() {
+    let world = World::start();
+    world.modal.fault(Rule::route(BLOB, Fault::status(503)));
+    world.modal.fault(Rule::route(BLOB, Fault::ResetUpload(1 << 20)).skip(1));
+    let bytes = vec![3; 4 << 20];
+    let blob = announce(&world, &bytes);
+    assert_eq!(put(url(&blob), &bytes, &[]).status, 503);
+    let md5 = STANDARD.encode(Md5::digest(&bytes));
+    let broken = Probe::put(url(&blob), bytes.as_slice()).header("Content-Type", "application/octet-stream").header("Content-MD5", &md5);
+    broken.try_send().unwrap_err();
+    assert_eq!(put(url(&blob), &bytes, &[]).status, 200);
     world.modal.strict().assert_clean();
 }

@@ -39,9 +39,7 @@ pub(super) async fn task_id(
     Ok(match sandbox.phase() {
         // a V2 sandbox has its task from the start
         Phase::Waiting if generation == Generation::V1 => SandboxGetTaskIdResponse::default(),
-        Phase::Ended { ending, began, .. } if began == 0.0 => {
-            SandboxGetTaskIdResponse { task_id: None, task_result: Some(ending.result()) }
-        }
+        Phase::Ended { ending, began: 0.0, .. } => SandboxGetTaskIdResponse { task_id: None, task_result: Some(ending.result()) },
         Phase::Ended { ending, .. } => {
             SandboxGetTaskIdResponse { task_id: Some(sandbox.task_id.clone()), task_result: Some(ending.result()) }
         }
