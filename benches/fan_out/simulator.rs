@@ -87,6 +87,8 @@ struct Machine {
     waiting: VecDeque<Blob>,
     /// Until when calls are made for a file.
     calling: BinaryHeap<Reverse<(At, Blob)>>,
+    /// How many of those are large.
+    large: usize,
     /// At which bytes a stream a file is through.
     flowing: BinaryHeap<Reverse<(At, Blob)>>,
     /// Bytes each stream has moved since the start.
@@ -108,9 +110,10 @@ impl Machine {
     }
 
     fn take_off(&mut self, now: f64) {
-        let fill = CONTAINER.div_ceil(STREAM) as usize;
-        while self.calling.len() + self.flowing.len() < STREAMS as usize && self.flowing.len() < fill {
+        let fill = (CONTAINER.div_ceil(STREAM) * 5 / 4) as usize;
+        while self.calling.len() + self.flowing.len() < STREAMS as usize && self.flowing.len() + self.large < fill {
             let Some(blob) = self.waiting.pop_front() else { break };
+            self.large += usize::from(is_large(&blob));
             // a file's own share of chance, or all streams would call at once and flow at once
             let chance = 0.5 + f64::from(blob.place.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX);
             self.calling.push(Reverse((At(now + FILE.as_secs_f64() * chance / self.speed(now)), blob)));
@@ -128,6 +131,11 @@ impl Machine {
         let through = self.flowing.peek().map_or(f64::INFINITY, |Reverse((bytes, _))| now + (bytes.0 - self.each).max(0.0) / stream);
         ready.min(call).min(through).min(self.ends.unwrap_or(f64::INFINITY))
     }
+}
+
+/// Whether it flows for longer than it calls.
+fn is_large(blob: &Blob) -> bool {
+    blob.size > STREAM * FILE.as_secs()
 }
 
 struct Run<'a> {
@@ -192,6 +200,7 @@ impl Run<'_> {
             }
             while machine.calling.peek().is_some_and(|Reverse((at, _))| at.0 <= next) {
                 let Some(Reverse((_, blob))) = machine.calling.pop() else { break };
+                machine.large -= usize::from(is_large(&blob));
                 machine.flowing.push(Reverse((At(machine.each + blob.size as f64), blob)));
             }
             // what is less than a byte short is through
@@ -269,6 +278,7 @@ impl Run<'_> {
             slow,
             waiting: blobs.into(),
             calling: BinaryHeap::new(),
+            large: 0,
             flowing: BinaryHeap::new(),
             each: 0.0,
             moved: 0.0,

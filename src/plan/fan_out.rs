@@ -92,7 +92,8 @@ impl Load {
         largest.max(self.bytes as f64 / DESTINATION as f64).max(files)
     }
 
-    /// Seconds with so many containers, not counting what these take to start. The simulator comes to within a tenth of it.
+    /// Seconds with so many containers, not counting what these take to start. With shards of ten minutes the simulator comes to within a tenth of
+    /// it; where each stream has a file or two it takes up to twice as long.
     pub fn seconds(&self, containers: u32, way: Way) -> f64 {
         (self.work() / f64::from(containers.max(1))).max(self.floor(way))
     }

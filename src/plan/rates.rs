@@ -85,7 +85,7 @@ pub const STILL: Duration = Duration::from_secs(1_800);
 pub const INSIST: Duration = Duration::from_secs(60);
 
 /// A shard is cut again among at most so many replacements.
-pub const PIECES: u32 = 16;
+pub const PIECES: u32 = 24;
 
 /// A fleet grows by one worker for so many, and by so many at least, to carry again what lost workers left: enough for a straggler, and no
 /// more than a little beyond what the user was told.
