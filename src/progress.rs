@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn rate_and_time_left_come_from_the_last_seconds() {
         let mut progress = Progress::default();
-        progress.apply(&at(0, What::Planned { source_commit: None, files: 1, bytes: 1000, to_copy: 1, bytes_to_copy: 1000, destination_head: None }));
+        progress.apply(&at(
+            0,
+            What::Planned { source_commit: None, files: 1, bytes: 1000, to_copy: 1, bytes_to_copy: 1000, destination_head: None },
+        ));
         for second in 1..=20u64 {
             let done = if second <= 10 { 0 } else { (second - 10) * 50 };
             progress.apply(&at(

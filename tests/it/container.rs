@@ -1,6 +1,6 @@
 //! The process as a container runs it: the job is a file, the tokens are in the environment, events go to standard output.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use standins::huggingface::RepoKind;
@@ -9,7 +9,7 @@ use standins::modelscope;
 use crate::world::{KIB, MIB, Outcome, World, generated};
 
 /// Runs the job in this file with exactly the environment that a sandbox has.
-fn run_file(world: &World, job: &PathBuf) -> Outcome {
+fn run_file(world: &World, job: &Path) -> Outcome {
     let mut command = world.command(&["run-job", "--job", &job.display().to_string()]);
     command.env_clear();
     command.env("HF_TOKEN", &world.variables["HF_TOKEN"]).env("MODELSCOPE_TOKEN", &world.variables["MODELSCOPE_API_TOKEN"]);
