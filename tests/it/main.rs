@@ -28,6 +28,7 @@ mod lies;
 mod lists;
 mod logged;
 mod milestone;
+mod modal;
 mod names;
 mod pace;
 mod peers;
