@@ -1,4 +1,5 @@
-//! `run-job`: line 1 of standard input the tokens, line 2 the job; events on standard output.
+//! `run-job`: line 1 of standard input the tokens, line 2 the job; or the job in a file and the tokens in the environment. Events on
+//! standard output.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -48,7 +49,10 @@ fn read(input: impl BufRead) -> Result<(Tokens, Job)> {
 
 /// In a container: the job is a mounted file, the tokens are secrets in the environment.
 fn read_file(path: &Path) -> Result<(Tokens, Job)> {
-    let broken = |error| Error::new(ErrorKind::Local, "cannot read the job").with("file", path.display()).because(error);
+    let broken = |error| {
+        let error = Error::new(ErrorKind::Local, "cannot read the job").with("file", path.display()).because(error);
+        error.hint_to("name a file that holds what `hf2ms plan --job` prints")
+    };
     let text = std::fs::read_to_string(path).map_err(broken)?;
     let token = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| Token::new(&text)).transpose();
     Ok((Tokens { hf: token("HF_TOKEN")?, ms: token("MODELSCOPE_TOKEN")? }, parse(&text, "the file holds no job")?))

@@ -1,7 +1,7 @@
 //! A download that continues by itself.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -10,16 +10,6 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience};
 use crate::hub::{Location, Opened, Source};
 use crate::repo::{FileEntry, Manifest};
-
-/// Chunks shorter than this are followed by a short rest, in which more arrives: on a line slower than this machine every packet would
-/// otherwise wake the process for itself, which cost a quarter of the processor time. Chunks longer than that make rests shorter again.
-const SHORT: usize = 128 << 10;
-const LONG: usize = 384 << 10;
-/// The shortest rest and the longest; no receive window fills in that time.
-const REST: Duration = Duration::from_millis(1);
-const LONGEST_REST: Duration = Duration::from_millis(8);
-/// Less than this is read without a rest.
-const FEW: u64 = 1 << 20;
 
 /// Reads a range of a file, chunk by chunk. When the connection breaks it asks the hub for the rest against the same validator; a
 /// server that ignores the range is read from the start and what is known already is skipped.
@@ -45,8 +35,6 @@ pub struct Reader<'a, S> {
     corrupted: u32,
     /// Its place in flight, where that is counted.
     lease: Option<Lease>,
-    /// Before the next chunk.
-    rest: Duration,
 }
 
 impl<'a, S: Source> Reader<'a, S> {
@@ -67,7 +55,6 @@ impl<'a, S: Source> Reader<'a, S> {
             quiet: Instant::now(),
             corrupted: 0,
             lease: None,
-            rest: Duration::ZERO,
         }
     }
 
@@ -110,20 +97,11 @@ impl<'a, S: Source> Reader<'a, S> {
         if self.opened.is_none() {
             self.open().await?;
         }
-        if !self.rest.is_zero() && self.end - self.position > FEW {
-            tokio::time::sleep(self.rest).await;
-        }
         let Some(opened) = &mut self.opened else { return Ok(None) };
         let Some(mut chunk) = opened.response.chunk().await? else { return Err(broken("the download ended early")) };
         if let Some(lease) = &self.lease {
             lease.worked(chunk.len() as u64);
         }
-        self.rest = match chunk.len() {
-            ..SHORT => (self.rest * 2).clamp(REST, LONGEST_REST),
-            LONG.. if self.rest <= REST => Duration::ZERO,
-            LONG.. => self.rest / 2,
-            _ => self.rest,
-        };
         if self.skip > 0 {
             let known = self.skip.min(chunk.len() as u64);
             self.skip -= known;

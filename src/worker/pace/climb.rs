@@ -25,7 +25,7 @@ const LOSS: f64 = 0.98;
 const TRIAL: u32 = 3;
 /// Rest after a step up that was not kept, or after trouble, in seconds: doubled each time up to the longest.
 const REST: u32 = 2;
-const LONGEST_REST: u32 = 8;
+const LONGEST_REST: u32 = 16;
 /// Seconds after a step down that was not kept before another is tried.
 const CONTENT: u32 = 60;
 /// Seconds that a step down waits for transfers to end.
@@ -39,6 +39,8 @@ pub(super) struct Climb {
     rest: u32,
     next_rest: u32,
     content: u32,
+    /// Whether the last step down was kept. A step up that is not kept either then says the number is right, and not that the time was bad.
+    fewer_did: bool,
     /// The last two seconds, newest last.
     recent: [Option<Seen>; 2],
     trial: Option<Trial>,
@@ -56,7 +58,7 @@ struct Trial {
 
 impl Climb {
     pub(super) fn new(first: usize, ceiling: usize) -> Self {
-        Self { allowed: first, ceiling, rest: 0, next_rest: REST, content: 0, recent: [None; 2], trial: None }
+        Self { allowed: first, ceiling, rest: 0, next_rest: REST, content: 0, fewer_did: false, recent: [None; 2], trial: None }
     }
 
     /// How many may be in flight from now on.
@@ -76,6 +78,7 @@ impl Climb {
 
     fn less(&mut self, allowed: usize) {
         self.allowed = allowed.max(1);
+        self.fewer_did = false;
         self.pause();
     }
 
@@ -98,18 +101,29 @@ impl Climb {
         let rate = self.rate().unwrap_or_default();
         match trial.is_up {
             true if rate >= trial.rate * GAIN => {
-                self.next_rest = REST;
+                (self.next_rest, self.fewer_did) = (REST, false);
                 if self.may_try_more() {
                     self.try_more();
                 }
             }
             true => {
                 self.allowed = trial.before;
+                if self.fewer_did {
+                    self.next_rest = LONGEST_REST;
+                }
                 self.pause();
                 self.try_fewer(Some(trial.rate));
             }
-            false if rate >= trial.rate * LOSS && flying <= self.allowed => self.try_fewer(Some(trial.rate)),
+            false if rate >= trial.rate * LOSS && flying <= self.allowed => {
+                self.fewer_did = true;
+                if rate * LOSS <= trial.rate {
+                    // as fast as before and no faster: a line that is still getting up speed does not look like that
+                    (self.rest, self.next_rest) = (LONGEST_REST, LONGEST_REST);
+                }
+                self.try_fewer(Some(trial.rate));
+            }
             false => {
+                self.fewer_did = false;
                 self.allowed = trial.before;
                 self.content = CONTENT;
                 self.pause();
