@@ -4,7 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::Wanted;
+use crate::migration::{How, Wanted};
+use crate::plan::fan_out::Ask;
 use crate::protocol::RunnerKind;
 use crate::repo::{Platform, RepoType};
 
@@ -115,18 +116,37 @@ pub struct Selecting {
 /// Flags of the parts that are not built yet. Each is refused by name.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Unbuilt {
-    /// Fan out to several containers
-    #[arg(long, hide = true)]
-    parallel: bool,
-    /// How many containers
-    #[arg(long, value_name = "N", hide = true)]
-    workers: Option<String>,
-    /// Share of one container in GB
-    #[arg(long, value_name = "GB", hide = true)]
-    chunk_size: Option<String>,
     /// Read by git
     #[arg(long, hide = true)]
     use_git: bool,
+}
+
+/// How many containers carry.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct FanningOut {
+    /// Share the work among several containers, however many it takes; by default the plan decides whether
+    #[arg(long)]
+    parallel: bool,
+    /// Share it among so many containers, 1 to 99, beside the one that conducts
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+    /// Share it so that each container carries about so many GB; raised where that would take more than 100 containers
+    #[arg(long, value_name = "GB", value_parser = gigabytes)]
+    chunk_size: Option<u64>,
+}
+
+impl FanningOut {
+    /// What is asked for. Fails with `Usage` for what contradicts itself, and where nothing can be shared.
+    pub(super) fn how(&self, runner: RunnerKind) -> Result<How> {
+        let ask = Ask::new(self.parallel, self.workers, self.chunk_size)?;
+        if runner == RunnerKind::Local && ask != Ask::Nothing {
+            return Err(Error::usage(
+                "one process carries on this machine",
+                "leave --parallel, --workers and --chunk-size out, or use `--runner modal`",
+            ));
+        }
+        Ok(How { runner, ask, max_time: None })
+    }
 }
 
 /// `migrate`
@@ -152,6 +172,8 @@ pub struct MigrateOptions {
     /// One JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) fanning_out: FanningOut,
     #[command(flatten)]
     pub(super) unbuilt: Unbuilt,
 }
@@ -191,6 +213,15 @@ fn platform(text: &str) -> Result<Platform, String> {
     text.parse().map_err(|_| "use `hf` (Hugging Face) or `ms` (ModelScope)".to_owned())
 }
 
+/// Decimal gigabytes, as users of the older tool gave them: `50`, `0.5`.
+fn gigabytes(text: &str) -> Result<u64, String> {
+    match text.trim().parse::<f64>() {
+        // far below what a float holds exactly
+        Ok(value) if value > 0.0 && value <= 1e6 => Ok((value * 1e9) as u64),
+        _ => Err("give a size in GB, such as `50` or `0.5`".to_owned()),
+    }
+}
+
 fn repo_type(text: &str) -> Result<RepoType, String> {
     match text {
         "model" => Ok(RepoType::Model),
@@ -209,12 +240,7 @@ pub(super) fn not_built(name: &str, needs: &str) -> Error {
 impl Unbuilt {
     /// Refuses the flags by name.
     pub(super) fn refuse(&self) -> Result<()> {
-        let given = [
-            (self.parallel, "--parallel", "fan-out"),
-            (self.workers.is_some(), "--workers", "fan-out"),
-            (self.chunk_size.is_some(), "--chunk-size", "fan-out"),
-            (self.use_git, "--use-git", "reading by git"),
-        ];
+        let given = [(self.use_git, "--use-git", "reading by git")];
         match given.iter().find(|(given, ..)| *given) {
             Some((_, name, needs)) => Err(not_built(name, needs)),
             None => Ok(()),

@@ -6,7 +6,7 @@ use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{Batch, Counts, Member, Stage, Wanted};
+use crate::migration::{Batch, Counts, How, Member, Stage, Wanted};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
@@ -51,13 +51,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wa
     finish(&batch, "comparisons", options.json)
 }
 
-pub(super) async fn migrate(
-    config: &Config,
-    options: &MigrateOptions,
-    wanted: &Wanted,
-    sources: &[String],
-    runner: RunnerKind,
-) -> Result<u8> {
+pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String], how: How) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
     let count = batch.members.len();
     batch
@@ -75,13 +69,13 @@ pub(super) async fn migrate(
             say(&render::error_lines(index, count, member));
         }
     }
-    if !options.json && runner == RunnerKind::Local && batch.members.iter().any(|member| matches!(member.stage, Stage::Ready(_))) {
+    if !options.json && how.runner == RunnerKind::Local && batch.members.iter().any(|member| matches!(member.stage, Stage::Ready(_))) {
         say(render::PASSES_HERE);
     }
     match options.detach {
-        true => detach(config, &mut batch, consent, runner, options.json).await,
+        true => detach(config, &mut batch, consent, how, options.json).await,
         false => {
-            carry(config, &mut batch, consent, runner, options.json).await?;
+            carry(config, &mut batch, consent, how, options.json).await?;
             finish(&batch, "migrations", options.json)
         }
     }
@@ -134,14 +128,14 @@ fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
 }
 
 /// One after the other: each may use all of the memory and the hubs' allowance that one process is given.
-async fn carry(config: &Config, batch: &mut Batch, consent: Consent, runner: RunnerKind, json: bool) -> Result<()> {
+async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<()> {
     let count = batch.members.len();
     let mut interrupts = Interrupts::new()?;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
             continue;
         }
-        let ran_already = batch.start(config, index, consent, runner).await;
+        let ran_already = batch.start(config, index, consent, how).await;
         if let Stage::Started(folder) = &batch.members[index].stage {
             let folder = folder.clone();
             if !json {
@@ -161,14 +155,14 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, runner: Run
 }
 
 /// Starts all of them; each runs by itself from then on.
-async fn detach(config: &Config, batch: &mut Batch, consent: Consent, runner: RunnerKind, json: bool) -> Result<u8> {
+async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<u8> {
     let count = batch.members.len();
     let mut started = 0;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
             continue;
         }
-        batch.start(config, index, consent, runner).await;
+        batch.start(config, index, consent, how).await;
         match &batch.members[index] {
             Member { id: Some(id), .. } if !json => {
                 out(id);
@@ -179,17 +173,17 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, runner: Ru
         started += u64::from(batch.members[index].id.is_some());
     }
     if !json {
-        let how = match runner {
+        let where_they_run = match how.runner {
             RunnerKind::Local => "They run on this machine, all at once, so they end when it sleeps or stops.",
             RunnerKind::Modal => "They run in Modal's app hf2ms, all at once: this machine may be switched off.",
         };
-        say(&format!("{started} of {count} began. {how}"));
+        say(&format!("{started} of {count} began. {where_they_run}"));
         return Ok(code(batch));
     }
     let entry = |member: &Member| {
         let mut entry = member.entry();
         if let Some(id) = &member.id {
-            entry["runner"] = runner.name().into();
+            entry["runner"] = how.runner.name().into();
             entry["follow"] = follow(id).into();
             entry["cancel"] = cancel(id).into();
         }

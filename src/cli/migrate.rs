@@ -10,7 +10,7 @@ use super::{batch, json_out, out, render, say};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
-use crate::migration::{self, Prepared, Wanted};
+use crate::migration::{self, How, Prepared, Wanted};
 use crate::plan::Risk;
 use crate::protocol::{Consent, Report, RunnerKind, State};
 
@@ -24,7 +24,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     let prepared = migration::prepare(config, &wanted).await?;
     if options.job {
         let consent = Consent { risks: options.yes, loosened_visibility: false };
-        json_out(&prepared.job(config, &Journal::new_id(), consent, RunnerKind::Local))?;
+        json_out(&prepared.job(config, &Journal::new_id(), consent, How::HERE))?;
     } else {
         show_plan(config, &prepared, options.json)?;
     }
@@ -46,21 +46,21 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
-    let runner = match options.dry_run && options.runner.is_none() {
+    let how = match options.dry_run && options.runner.is_none() {
         true => None,
-        false => Some(choose_runner(config, options.runner.as_deref())?),
+        false => Some(options.fanning_out.how(choose_runner(config, options.runner.as_deref())?)?),
     };
-    match (sources, runner.filter(|_| !options.dry_run)) {
-        (Sources::One(wanted), runner) => one(config, options, &wanted, runner).await,
+    match (sources, how.filter(|_| !options.dry_run)) {
+        (Sources::One(wanted), how) => one(config, options, &wanted, how).await,
         (Sources::Several(wanted, sources), None) => batch::plan(config, &wanted, &sources, options.json).await,
-        (Sources::Several(wanted, sources), Some(runner)) => batch::migrate(config, options, &wanted, &sources, runner).await,
+        (Sources::Several(wanted, sources), Some(how)) => batch::migrate(config, options, &wanted, &sources, how).await,
     }
 }
 
 /// One source; without a runner only its plan.
-async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, runner: Option<RunnerKind>) -> Result<u8> {
+async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Option<How>) -> Result<u8> {
     let prepared = migration::prepare(config, wanted).await?;
-    let Some(runner) = runner else {
+    let Some(how) = how else {
         show_plan(config, &prepared, options.json)?;
         return Ok(0);
     };
@@ -68,10 +68,10 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, runner:
     prepared.plan.check(consent)?;
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
-    let (folder, ran_already) = migration::start(config, &prepared, consent, runner).await?;
+    let (folder, ran_already) = migration::start(config, &prepared, consent, how).await?;
     if !options.json {
         say(&render::start(&prepared.plan));
-        if prepared.plan.totals.copy > 0 && runner == RunnerKind::Local {
+        if prepared.plan.totals.copy > 0 && how.runner == RunnerKind::Local {
             say(render::PASSES_HERE);
         }
     }
@@ -79,7 +79,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, runner:
         say(&format!("it runs already, as {}; following that one", folder.id()));
     }
     if options.detach {
-        return detached(&folder, runner, options.json);
+        return detached(&folder, how.runner, options.json);
     }
     let report = attend(config, &folder, options.json, CtrlC::Cancels, &mut interrupts).await?;
     show_report(&report, options.json)

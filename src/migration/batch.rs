@@ -4,12 +4,12 @@
 use serde::Serialize;
 
 use super::resolve::{self, Asked, Wanted};
-use super::{Prepared, prepare_request};
+use super::{How, Prepared, prepare_request};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::journal::Folder;
-use crate::protocol::{Consent, Report, Request, RunnerKind, State};
+use crate::protocol::{Consent, Report, Request, State};
 use crate::repo::{Platform, RepoType};
 
 /// Several sources, in their order.
@@ -139,9 +139,9 @@ impl Batch {
     }
 
     /// Starts one that is ready, and says whether it ran already.
-    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent, runner: RunnerKind) -> bool {
+    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent, how: How) -> bool {
         let Some(Member { stage: Stage::Ready(prepared), .. }) = self.members.get(index) else { return false };
-        match super::start(config, prepared, consent, runner).await {
+        match super::start(config, prepared, consent, how).await {
             Ok((folder, ran_already)) => {
                 self.members[index].id = Some(folder.id().to_owned());
                 self.members[index].stage = Stage::Started(folder);

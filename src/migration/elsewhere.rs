@@ -69,6 +69,8 @@ async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
                 compared: 0,
                 limits: Limits::default(),
                 runner: RunnerKind::Modal,
+                workers: 0,
+                max_seconds: None,
             });
         }
     }

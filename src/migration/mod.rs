@@ -2,6 +2,7 @@
 
 mod batch;
 mod elsewhere;
+mod how;
 mod proof;
 mod resolve;
 mod validate;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
+pub use how::How;
 pub use proof::{ProofDocument, proof};
 pub use resolve::{Asked, Wanted};
 pub use validate::{PlatformCheck, Verdict, validate};
@@ -21,6 +23,7 @@ use crate::http::Patience;
 use crate::hub::Hub;
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
+use crate::plan::fan_out::Load;
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::progress::Progress;
@@ -41,6 +44,8 @@ pub struct Prepared {
     compared: u64,
     /// What it would replace.
     replaces: Vec<FileEntry>,
+    /// What there is to carry.
+    pub load: Load,
 }
 
 impl Prepared {
@@ -51,8 +56,8 @@ impl Prepared {
     }
 
     /// The job that does it.
-    pub fn job(&self, config: &Config, id: &str, consent: Consent, runner: RunnerKind) -> Job {
-        let limits = match runner {
+    pub fn job(&self, config: &Config, id: &str, consent: Consent, how: How) -> Job {
+        let limits = match how.runner {
             RunnerKind::Local => Limits::default(),
             RunnerKind::Modal => Container::of(way(&self.plan.request)).limits(),
         };
@@ -68,13 +73,15 @@ impl Prepared {
             known: self.known.clone(),
             compared: self.compared,
             limits: Limits { idle_seconds: config.idle_seconds, ..limits },
-            runner,
+            runner: how.runner,
+            workers: how.fan_out(self.load, way(&self.plan.request)).workers,
+            max_seconds: how.max_time.map(|time| time.as_secs()),
         }
     }
 }
 
 /// From which hub to which.
-fn way(request: &Request) -> Way {
+pub(crate) fn way(request: &Request) -> Way {
     Way { from: request.source.platform, to: request.destination.platform }
 }
 
@@ -102,7 +109,7 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     let plan = survey.plan()?;
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
-    Ok(Prepared { replaces: survey.replaced(&plan), plan, known, compared })
+    Ok(Prepared { replaces: survey.replaced(&plan), load: Load::of_plan(&plan), plan, known, compared })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and
@@ -110,7 +117,7 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
 ///
 /// Fails with `NeedsConfirmation` when the plan has a risk that is not confirmed, and with `Conflict` when another migration writes to
 /// the same destination.
-pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, runner: RunnerKind) -> Result<(Folder, bool)> {
+pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, how: How) -> Result<(Folder, bool)> {
     prepared.plan.check(consent)?;
     let journal = Journal::new(&config.home);
     let _lock = journal.lock()?;
@@ -118,7 +125,7 @@ pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, runne
     if let Some(running) = running(&journal, &runners, &prepared.plan.request).await? {
         return Ok((running, true));
     }
-    let job = prepared.job(config, &Journal::new_id(), consent, runner);
+    let job = prepared.job(config, &Journal::new_id(), consent, how);
     let folder = journal.create(&job)?;
     match runners.start(&job, &config.tokens(), &folder).await {
         Ok(Started::Here(_)) => Ok((folder, false)),
@@ -250,7 +257,9 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
     match waited {
         Ok(Ok(_)) => {}
         // it was ended from outside, so it could not say what it leaves
-        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted && folder.place().is_some_and(|place| place.kind() == RunnerKind::Modal) => {
+        Ok(Err(error))
+            if error.kind() == ErrorKind::Interrupted && folder.place().is_some_and(|place| place.kind() == RunnerKind::Modal) =>
+        {
             close(config, &folder).await?;
         }
         Ok(Err(_)) => {}

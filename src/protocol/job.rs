@@ -37,6 +37,12 @@ pub struct Job {
     /// Where the process runs.
     #[serde(default)]
     pub runner: RunnerKind,
+    /// How many workers a conductor shares the work among; 0: it carries alone.
+    #[serde(default)]
+    pub workers: u32,
+    /// After so many seconds it stops, cleanly; never when absent.
+    #[serde(default)]
+    pub max_seconds: Option<u64>,
 }
 
 /// Where a process runs, as flags and reports call it.

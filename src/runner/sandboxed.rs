@@ -8,7 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::modal::{Listed, MountedFile, ModalClient, SandboxSpec, find_worker};
+use super::modal::{Listed, ModalClient, MountedFile, SandboxSpec, find_worker};
 use super::{Place, Runner, Started};
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, Result};
@@ -173,9 +173,12 @@ fn found(sandbox: Listed, environment: &str) -> Option<Found> {
 }
 
 fn busy(job: &Job, id: Option<&str>) -> Error {
-    let error = Error::new(ErrorKind::Conflict, "another migration writes to this destination").with("destination", &job.request.destination);
+    let error =
+        Error::new(ErrorKind::Conflict, "another migration writes to this destination").with("destination", &job.request.destination);
     match id {
-        Some(id) => error.with("id", id).hint_to(format!("follow it with `hf2ms status {id} --follow`, or stop it with `hf2ms cancel {id}`")),
+        Some(id) => {
+            error.with("id", id).hint_to(format!("follow it with `hf2ms status {id} --follow`, or stop it with `hf2ms cancel {id}`"))
+        }
         None => error.hint_to("wait until it has ended; its sandbox is in the app hf2ms on Modal's dashboard"),
     }
 }
