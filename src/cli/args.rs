@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{How, Wanted};
 use crate::plan::fan_out::Ask;
+use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
 use crate::repo::{Platform, RepoType};
 
@@ -145,7 +146,7 @@ impl FanningOut {
                 "leave --parallel, --workers and --chunk-size out, or use `--runner modal`",
             ));
         }
-        Ok(How { runner, ask, max_time: None })
+        Ok(How { runner, ask, containers: CONTAINERS, max_time: None })
     }
 }
 

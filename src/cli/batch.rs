@@ -157,6 +157,8 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, j
 /// Starts all of them; each runs by itself from then on.
 async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<u8> {
     let count = batch.members.len();
+    let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
+    let how = how.shared_by(ready)?;
     let mut started = 0;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
