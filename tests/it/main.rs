@@ -12,6 +12,7 @@ mod again;
 mod batch;
 mod caps;
 mod cards;
+mod cloud;
 mod commits;
 mod configured;
 mod container;

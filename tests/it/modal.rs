@@ -34,7 +34,7 @@ impl Drop for Cloud {
 }
 
 /// The static program, built beforehand.
-fn worker() -> String {
+pub fn worker() -> String {
     std::env::var("HF2MS_TEST_WORKER").expect("HF2MS_TEST_WORKER names the static program")
 }
 
