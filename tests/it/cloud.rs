@@ -131,7 +131,7 @@ both_ways! {
             let at = numbers.below(PLENTY - 64 * 1024);
             eprintln!("killed at byte {at} of {PLENTY}");
             let cloud = Cloud::plenty(way);
-            cloud.trip.when_uploaded(at, cloud.modal.killing("-g1", Ending::Killed(9)));
+            cloud.trip.when_uploaded(at, cloud.modal.killing("-g1", Ending::killed()));
             let error = cloud.trip.migrate(&[]).exits(1).json();
             assert_eq!(error["error"]["kind"], "interrupted", "{error}");
             assert!(cloud.trip.copy().ours().is_empty(), "nothing is visible");
@@ -149,7 +149,7 @@ both_ways! {
     fn killed_around_its_commit_it_commits_once(way) {
         for moment in [CommitMoment::BeforeApply, CommitMoment::AfterApplyBeforeAnswer] {
             let cloud = Cloud::plenty(way);
-            cloud.trip.when_commit(moment, cloud.modal.killing("-g1", Ending::Killed(9)));
+            cloud.trip.when_commit(moment, cloud.modal.killing("-g1", Ending::killed()));
             cloud.trip.migrate(&[]).exits(1);
             cloud.assert_empty();
             cloud.trip.world.forget_state();
