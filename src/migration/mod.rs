@@ -201,14 +201,15 @@ fn interrupted(folder: &Folder) -> Error {
 
 /// One migration, with the state it is really in.
 pub async fn status(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = elsewhere::open(config, id).await?;
-    let entry = look(config, &folder).await?;
+    let runners = Runners::new(config);
+    let folder = elsewhere::open(config, &runners, id).await?;
+    let entry = look(&runners, &folder).await?;
     Ok((folder, entry))
 }
 
-async fn look(config: &Config, folder: &Folder) -> Result<Entry> {
+async fn look(runners: &Runners, folder: &Folder) -> Result<Entry> {
     let ended = folder.has_report();
-    let alive = !ended && Runners::new(config).watch(folder).look().await?;
+    let alive = !ended && runners.watch(folder).look().await?;
     let mut entry = folder.entry()?;
     if !alive && entry.progress.report.is_none() {
         entry.progress.state = State::Interrupted;
@@ -217,11 +218,15 @@ async fn look(config: &Config, folder: &Folder) -> Result<Entry> {
     Ok(entry)
 }
 
-/// The recent migrations, the newest first.
+/// The recent migrations, the newest first: those of this machine, and those that run in the cloud.
 pub async fn recent(config: &Config, most: usize) -> Result<Vec<Glance>> {
+    let runners = Runners::new(config);
+    if let Err(error) = elsewhere::find_running(config, &runners).await {
+        (config.say)(&format!("what runs in the cloud and was started elsewhere is not shown: {error}"));
+    }
     let mut glances = Vec::new();
     for folder in Journal::new(&config.home).all().into_iter().take(most) {
-        glances.push(glance(folder.id(), &look(config, &folder).await?));
+        glances.push(glance(folder.id(), &look(&runners, &folder).await?));
     }
     Ok(glances)
 }
@@ -248,10 +253,11 @@ pub fn glance(id: &str, entry: &Entry) -> Glance {
 
 /// Cancels a migration and waits for its last word. One that has ended already is only reported.
 pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = elsewhere::open(config, id).await?;
-    let running = look(config, &folder).await?;
+    let runners = Runners::new(config);
+    let folder = elsewhere::open(config, &runners, id).await?;
+    let running = look(&runners, &folder).await?;
     if let (Some(place), false) = (folder.place(), running.progress.state.is_final()) {
-        Runners::new(config).cancel(&place).await?;
+        runners.cancel(&place).await?;
     }
     let waited = tokio::time::timeout(CANCEL_WAIT, follow(config, &folder, |_| {})).await;
     match waited {
@@ -267,7 +273,7 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
             return Err(Error::new(ErrorKind::Unavailable, "the process that carries does not end").with("id", id));
         }
     }
-    let entry = look(config, &folder).await?;
+    let entry = look(&runners, &folder).await?;
     Ok((folder, entry))
 }
 
