@@ -298,9 +298,9 @@ pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Repo
     verify_request(config, &request, None, deep).await
 }
 
-/// The same for a migration of this machine: against the commit it was made from.
+/// The same for a migration, of this machine or in the cloud: against the commit it was made from.
 pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<Report> {
-    let folder = Journal::new(&config.home).open(id)?;
+    let folder = elsewhere::open(config, &Runners::new(config), id).await?;
     let job = folder.job()?;
     verify_request(config, &job.request, job.source_commit.as_deref(), deep).await
 }
