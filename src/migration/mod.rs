@@ -169,7 +169,8 @@ async fn running(journal: &Journal, runners: &Runners, request: &Request) -> Res
 pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<Report> {
     let mut progress = Progress::default();
     let mut tail = folder.tail();
-    let mut watch = Runners::new(config).watch(folder);
+    let runners = Runners::new(config);
+    let mut watch = runners.watch(folder);
     loop {
         // alive first: what it wrote before it died is read after
         let alive = watch.look().await?;
@@ -186,13 +187,19 @@ pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Prog
             return Ok(report.clone());
         }
         if !alive {
-            return Err(interrupted(folder));
+            return Err(interrupted(&runners, folder).await);
         }
         watch.rest().await?;
     }
 }
 
-fn interrupted(folder: &Folder) -> Error {
+/// Why there is no last word.
+async fn interrupted(runners: &Runners, folder: &Folder) -> Error {
+    if let Some(place) = folder.place()
+        && let Ok(Some(failure)) = runners.failure(&place).await
+    {
+        return failure.with("id", folder.id());
+    }
     let words = folder.last_words();
     let error = Error::new(ErrorKind::Interrupted, "the process that carried the migration is gone").with("id", folder.id());
     let error = if words.is_empty() { error } else { error.with("said", format!("\"{words}\"")) };

@@ -94,6 +94,14 @@ impl Sandboxed {
         }
     }
 
+    /// What ended the sandbox at a place, if it ended badly.
+    pub(super) async fn failure(&self, place: &Place) -> Result<Option<Error>> {
+        match self.sandbox_at(place).await? {
+            Some(sandbox) => Ok(self.client().await?.poll(&sandbox).await?.and_then(|ended| ended.failure())),
+            None => Ok(None),
+        }
+    }
+
     fn spec(&self, job: &Job, tokens: &Tokens) -> SandboxSpec {
         let way = Way { from: job.request.source.platform, to: job.request.destination.platform };
         let container = Container::of(way);
