@@ -75,7 +75,7 @@ impl Prepared {
             limits: Limits { idle_seconds: config.idle_seconds, ..limits },
             runner: how.runner,
             workers: how.fan_out(self.load, way(&self.plan.request)).workers,
-            max_seconds: how.max_time.map(|time| time.as_secs()),
+            max_seconds: how.limit().map(|time| time.as_secs()),
         }
     }
 }
