@@ -4,6 +4,7 @@ mod batch;
 mod elsewhere;
 mod how;
 mod proof;
+mod reckoning;
 mod resolve;
 mod validate;
 
@@ -13,6 +14,7 @@ pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
 pub use how::How;
 pub use proof::{ProofDocument, proof};
+pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use validate::{PlatformCheck, Verdict, validate};
 

@@ -3,11 +3,13 @@
 mod event;
 mod job;
 mod places;
+mod proven;
 mod report;
 
 pub use event::{Event, How, InFlight, ProvenFile, What};
 pub use job::{Consent, Endpoints, Job, Limits, Request, Role, RunnerKind};
 pub use places::Places;
+pub use proven::ProvenFiles;
 pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};
 
 /// The version of these types. A process refuses a job of another version by name.

@@ -8,7 +8,7 @@ use standins::modal::{self, Ending, Generation, Modal, Setup, StreamEnd};
 use standins::rig::CommitMoment;
 
 use crate::kill::Numbers;
-use crate::modal::worker;
+use crate::static_worker;
 use crate::trip::{Repo, STOCK, Trip, Way, both_ways, stock};
 use crate::world::{MIB, Outcome, World, generated, wait_until};
 
@@ -76,7 +76,7 @@ pub fn attach(world: &mut World) -> Modal {
         world.set(name, value);
     }
     world.unset("HF2MS_RUNNER");
-    world.set("HF2MS_WORKER_BIN", worker());
+    world.set("HF2MS_WORKER_BIN", static_worker::path());
     modal
 }
 

@@ -28,8 +28,10 @@ mod kills;
 mod lies;
 mod lists;
 mod logged;
+mod max_time;
 mod milestone;
 mod modal;
+mod modal_plans;
 mod names;
 mod pace;
 mod peers;
@@ -40,6 +42,7 @@ mod replay;
 mod secrets;
 mod shapes;
 mod shown;
+mod static_worker;
 #[cfg(target_os = "linux")]
 mod streaming;
 mod tokens;
