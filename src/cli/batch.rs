@@ -1,7 +1,7 @@
 //! `migrate`, `plan` and `verify` of several sources.
 
 use super::args::{MigrateOptions, VerifyOptions};
-use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended};
+use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended, say_who_carries};
 use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
@@ -132,9 +132,8 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, j
     let count = batch.members.len();
     let mut interrupts = Interrupts::new()?;
     for index in 0..count {
-        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
-            continue;
-        }
+        let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
+        say_who_carries(prepared, how, json);
         let ran_already = batch.start(config, index, consent, how).await;
         if let Stage::Started(folder) = &batch.members[index].stage {
             let folder = folder.clone();
@@ -159,9 +158,8 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, 
     let count = batch.members.len();
     let mut started = 0;
     for index in 0..count {
-        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
-            continue;
-        }
+        let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
+        say_who_carries(prepared, how, json);
         batch.start(config, index, consent, how).await;
         match &batch.members[index] {
             Member { id: Some(id), .. } if !json => {

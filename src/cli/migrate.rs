@@ -66,6 +66,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Op
     };
     let consent = consent(config, options, &prepared)?;
     prepared.plan.check(consent)?;
+    say_who_carries(&prepared, how, options.json);
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
     let (folder, ran_already) = migration::start(config, &prepared, consent, how).await?;
@@ -83,6 +84,17 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Op
     }
     let report = attend(config, &folder, options.json, CtrlC::Cancels, &mut interrupts).await?;
     show_report(&report, options.json)
+}
+
+/// Says how many workers carry, and what is done otherwise than asked.
+pub(super) fn say_who_carries(prepared: &Prepared, how: How, json: bool) {
+    let fan_out = prepared.fan_out(how);
+    if let Some(instead) = &fan_out.instead {
+        say(&format!("warning: {instead}"));
+    }
+    if fan_out.workers > 0 && !json {
+        say(&format!("{} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
+    }
 }
 
 /// What the user allows: by flag, or by answering on a terminal. Visibility is loosened by flag only.
