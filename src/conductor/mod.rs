@@ -10,6 +10,7 @@ pub mod replace;
 mod survey;
 mod tally;
 mod transfer;
+mod versions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use aftermath::{Traces, cancelled};
 pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
 pub use survey::{Purpose, Survey};
+pub use versions::versions;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;

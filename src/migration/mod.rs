@@ -5,6 +5,7 @@ mod elsewhere;
 mod how;
 mod proof;
 mod resolve;
+mod smoke;
 mod validate;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ pub use batch::{Batch, Counts, Member, Stage};
 pub use how::How;
 pub use proof::{ProofDocument, proof};
 pub use resolve::{Asked, Wanted};
+pub use smoke::{Smoke, Step, smoke};
 pub use validate::{PlatformCheck, Verdict, validate};
 
 use crate::conductor::{self, Purpose, Survey, Traces};

@@ -39,6 +39,7 @@ mod replay;
 mod secrets;
 mod shapes;
 mod shown;
+mod smoke;
 #[cfg(target_os = "linux")]
 mod streaming;
 mod tokens;

@@ -47,6 +47,13 @@ impl ModalClient {
         Ok(Prepared { app, image, mount })
     }
 
+    /// What every sandbox of the workspace has in common: makes sure of the app and of the image, and gives their ids.
+    pub async fn ground(&self) -> Result<(String, String)> {
+        let (app, builder) = tokio::try_join!(self.app(), self.builder_version())?;
+        let image = self.image(&app, builder).await?;
+        Ok((app, image))
+    }
+
     /// The id of the app that all sandboxes belong to; it is created when it is missing. It is deployed, so what runs in it goes on when
     /// this process ends.
     pub async fn app(&self) -> Result<String> {
