@@ -87,6 +87,7 @@ pub enum Command {
         /// Read the job from this file, and the tokens from HF_TOKEN and MODELSCOPE_TOKEN
         #[arg(long, value_name = "FILE", conflicts_with = "own_session")]
         job: Option<std::path::PathBuf>,
+        /// What to say instead
         #[command(flatten)]
         asked: Asked,
     },
