@@ -47,10 +47,11 @@ impl ModalClient {
         Ok(Prepared { app, image, mount })
     }
 
-    /// What every sandbox of the workspace has in common: makes sure of the app and of the image, and gives their ids.
+    /// What every sandbox of the workspace has in common: makes sure of the app and of the image, one after the other, so that what fails
+    /// first is always the same. Gives their ids.
     pub async fn ground(&self) -> Result<(String, String)> {
-        let (app, builder) = tokio::try_join!(self.app(), self.builder_version())?;
-        let image = self.image(&app, builder).await?;
+        let app = self.app().await?;
+        let image = self.image(&app, self.builder_version().await?).await?;
         Ok((app, image))
     }
 
