@@ -21,17 +21,20 @@ pub(super) async fn run(config: &Config, seconds: u64, json: bool) -> Result<u8>
         }
     };
     let smoke = migration::smoke(config, Duration::from_secs(seconds), &stop, show).await?;
+    // the first one is why nothing more was tried
+    let failed = smoke.steps.iter().find_map(|step| step.error.as_ref()).map(|error| error.kind);
     if json {
         json_out(&smoke)?;
-    } else if smoke.ok {
-        out("Modal works.");
     } else {
+        let outcome = match failed {
+            None => "Modal works.",
+            Some(ErrorKind::Cancelled) => "Stopped.",
+            Some(_) => "Modal does not work yet.",
+        };
         let rest = if smoke.not_tried.is_empty() { String::new() } else { format!(" Not tried: {}.", smoke.not_tried.join(", ")) };
-        out(&format!("Modal does not work yet.{rest}"));
+        out(&format!("{outcome}{rest}"));
     }
-    // the first one is why nothing more was tried
-    let failed = smoke.steps.iter().find_map(|step| step.error.as_ref());
-    Ok(match failed.map(|error| error.kind) {
+    Ok(match failed {
         None => 0,
         Some(ErrorKind::Cancelled) => 130,
         Some(kind) if kind.exit_code() == 3 => 3,

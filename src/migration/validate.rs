@@ -175,6 +175,12 @@ async fn modal(config: &Config) -> PlatformCheck {
             if error.kind() == ErrorKind::Unauthorized {
                 (check.read, check.write) = (Verdict::No, Verdict::No);
             }
+            let error = match error.own_hint() {
+                None if error.kind() == ErrorKind::Unavailable => {
+                    error.hint_to("run `hf2ms validate` again; https://status.modal.com tells whether Modal itself is down")
+                }
+                _ => error,
+            };
             check.error = Some(ErrorReport::from(&error));
         }
     }

@@ -37,7 +37,7 @@ pub(super) async fn server(settings: &ModalSettings, say: fn(&str)) -> Result<(M
 pub(super) async fn account(client: &ModalClient, settings: &ModalSettings) -> Result<((), String)> {
     let account = client.whoami().await?;
     let user = account.user.as_ref().map(|user| format!(", user {user}")).unwrap_or_default();
-    let expires = until(&account).map_or_else(|| "does not expire".to_owned(), |until| format!("good until {until}"));
+    let expires = until(&account).map_or_else(|| "does not expire".to_owned(), |until| format!("is good until {until}"));
     let environment = if settings.environment.is_empty() { String::new() } else { format!(", environment {}", settings.environment) };
     Ok(((), format!("workspace {}{user}{environment}; the token {expires}", account.workspace)))
 }
