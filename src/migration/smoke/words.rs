@@ -23,8 +23,8 @@ pub(super) fn late(step: &str, most: Duration) -> Error {
         ),
         "run" => (
             "the program in the sandbox has said nothing",
-            "if Modal's dashboard (https://modal.com/apps) shows a line of it, the way from here to the worker's host is blocked: \
-             MODAL_SANDBOX_V2=0 reads through the control plane instead. If it shows none, run `hf2ms smoke` again",
+            "if Modal's dashboard (https://modal.com/apps) shows a line of it, its output does not get through to here: with the other value \
+             of MODAL_SANDBOX_V2 (1, or 0 for the older calls) it goes another way. If it shows none, run `hf2ms smoke` again",
         ),
         _ => (
             "Modal does not answer",
