@@ -69,9 +69,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Start the worker in a Modal sandbox and print its versions
-    #[command(hide = true)]
-    Smoke {},
+    /// Try Modal from end to end: run the worker in a sandbox, print its versions, end it
+    Smoke {
+        /// Give up after so many seconds, 5 to 3600
+        #[arg(long, value_name = "SECONDS", default_value_t = 150, value_parser = clap::value_parser!(u64).range(5..=3600))]
+        timeout: u64,
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
     /// The MCP server on standard input and output
     #[command(hide = true)]
     Mcp {},
@@ -84,7 +90,24 @@ pub enum Command {
         /// Read the job from this file, and the tokens from HF_TOKEN and MODELSCOPE_TOKEN
         #[arg(long, value_name = "FILE", conflicts_with = "own_session")]
         job: Option<std::path::PathBuf>,
+        /// What to say instead
+        #[command(flatten)]
+        asked: Asked,
     },
+}
+
+/// What a process says about itself instead of running a job.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Asked {
+    /// Print what this program is, where it runs and what it reaches from there, in one line of JSON
+    #[arg(long, conflicts_with_all = ["own_session", "job"])]
+    pub(super) versions: bool,
+    /// A hub to reach, such as `hf=https://huggingface.co`; no token is sent
+    #[arg(long, value_name = "HUB=ENDPOINT", requires = "versions", value_parser = reachable)]
+    pub(super) reach: Vec<(Platform, String)>,
+    /// Stay after that until ended from outside, two minutes at most
+    #[arg(long, requires = "versions")]
+    pub(super) stay: bool,
 }
 
 /// Which repository, and what of it.
@@ -227,6 +250,11 @@ pub struct VerifyOptions {
 
 fn platform(text: &str) -> Result<Platform, String> {
     text.parse().map_err(|_| "use `hf` (Hugging Face) or `ms` (ModelScope)".to_owned())
+}
+
+fn reachable(text: &str) -> Result<(Platform, String), String> {
+    let (hub, endpoint) = text.split_once('=').ok_or("use `hf=ENDPOINT` or `ms=ENDPOINT`")?;
+    Ok((platform(hub)?, endpoint.to_owned()))
 }
 
 /// Decimal gigabytes, as users of the older tool gave them: `50`, `0.5`.

@@ -7,6 +7,7 @@ mod migrate;
 mod proof;
 mod render;
 mod run_job;
+mod smoke;
 mod status;
 mod validate;
 mod verify;
@@ -47,8 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(command: Command) -> Result<u8> {
     match command {
-        Command::RunJob { own_session, job } => run_job::run(own_session, job.as_deref()),
-        Command::Smoke {} => Err(args::not_built("smoke", "Modal")),
+        Command::RunJob { own_session, job, asked } => run_job::run(own_session, job.as_deref(), &asked),
         Command::Mcp {} => Err(args::not_built("mcp", "MCP server")),
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
@@ -67,7 +67,8 @@ fn dispatch(command: Command) -> Result<u8> {
                     // whether errors are JSON is decided before the arguments are read
                     Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,
                     Command::Validate { json } => validate::run(&config, json).await,
-                    Command::RunJob { .. } | Command::Smoke {} | Command::Mcp {} => Ok(2),
+                    Command::Smoke { timeout, json } => smoke::run(&config, timeout, json).await,
+                    Command::RunJob { .. } | Command::Mcp {} => Ok(2),
                 }
             })
         }

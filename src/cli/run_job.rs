@@ -1,12 +1,15 @@
 //! `run-job`: line 1 of standard input the tokens, line 2 the job; or the job in a file and the tokens in the environment. Events on
-//! standard output.
+//! standard output. With `--versions` no job: one line that says what this program is, where it runs and what it reaches.
 
 use std::io::BufRead;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::conductor::{Events, carry_shard, conduct};
+use super::args::Asked;
+use super::json_out;
+use crate::conductor::{Events, carry_shard, conduct, versions};
 use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Job, Role};
@@ -14,8 +17,13 @@ use crate::secret::{Token, Tokens, holds_token};
 
 /// A job with 100,000 pairs of digests is below 20 MiB.
 const LINE_LIMIT: u64 = 64 << 20;
+/// How long one who only says what it is waits to be ended.
+const STAY: Duration = Duration::from_secs(120);
 
-pub(super) fn run(own_session: bool, job: Option<&Path>) -> Result<u8> {
+pub(super) fn run(own_session: bool, job: Option<&Path>, asked: &Asked) -> Result<u8> {
+    if asked.versions {
+        return say_versions(asked);
+    }
     if own_session {
         rustix::process::setsid().map_err(|error| Error::new(ErrorKind::Local, "no session of its own").because(error))?;
     }
@@ -24,8 +32,7 @@ pub(super) fn run(own_session: bool, job: Option<&Path>) -> Result<u8> {
         None => read(std::io::stdin().lock())?,
     };
     let modal = modal(&job)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(threads()).build();
-    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Local, "no runtime").because(error))?;
+    let runtime = runtime()?;
     let (events, writer) = Events::into(std::io::stdout());
     let report = runtime.block_on(async {
         let cancel = CancellationToken::new();
@@ -36,9 +43,28 @@ pub(super) fn run(own_session: bool, job: Option<&Path>) -> Result<u8> {
         }
     });
     // transfers that were broken off hold events until their tasks are gone
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(Duration::from_secs(2));
     writer.finish();
     Ok(super::migrate::exit_code(&report))
+}
+
+/// What a look into a sandbox asks for. It stays when told to, so that ending it from outside is tried as well.
+fn say_versions(asked: &Asked) -> Result<u8> {
+    runtime()?.block_on(async {
+        json_out(&versions(&asked.reach).await)?;
+        if asked.stay {
+            let ended = CancellationToken::new();
+            tokio::spawn(stop_on_signal(ended.clone()));
+            // in time or not, it has said everything
+            let _either = tokio::time::timeout(STAY, ended.cancelled()).await;
+        }
+        Ok(0)
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(threads()).build();
+    runtime.map_err(|error| Error::new(ErrorKind::Local, "no runtime").because(error))
 }
 
 fn read(input: impl BufRead) -> Result<(Tokens, Job)> {
@@ -90,7 +116,8 @@ fn parse(text: &str, refusal: &'static str) -> Result<Job> {
     })
 }
 
-async fn stop_on_signal(cancel: CancellationToken) {
+/// Cancels at the first Ctrl-C or SIGTERM.
+pub(super) async fn stop_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
     tokio::select! {

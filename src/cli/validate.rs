@@ -2,10 +2,11 @@
 
 use super::{json_out, out, render};
 use crate::config::Config;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::migration;
 
-/// 0 when both hubs' tokens are there and accepted, 3 when one is missing or refused, 1 when a hub could not be asked.
+/// 0 when the tokens of both hubs are there and accepted, and Modal's is accepted or not set; 3 when a hub's token is missing, half of
+/// Modal's is, or one of them is refused; 1 when a service could not be asked, or Modal is configured wrongly.
 pub(super) async fn run(config: &Config, json: bool) -> Result<u8> {
     let checks = migration::validate(config).await;
     if json {
@@ -13,11 +14,10 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<u8> {
     } else {
         out(&render::checks(&checks));
     }
-    let mut hubs = checks.iter().filter(|check| check.platform != "modal");
-    let refused = |check: &&migration::PlatformCheck| check.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Unauthorized);
-    Ok(match hubs.clone().all(migration::PlatformCheck::is_good) {
+    let refused = |check: &migration::PlatformCheck| check.error.as_ref().is_some_and(|error| error.kind.exit_code() == 3);
+    Ok(match checks.iter().all(migration::PlatformCheck::is_good) {
         true => 0,
-        false if hubs.any(|check| refused(&check)) => 3,
+        false if checks.iter().any(refused) => 3,
         false => 1,
     })
 }

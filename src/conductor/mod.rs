@@ -12,6 +12,7 @@ mod shard_worker;
 mod survey;
 mod tally;
 mod transfer;
+mod versions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
 pub use shard_worker::carry_shard;
 pub use survey::{Purpose, Survey};
+pub use versions::versions;
 
 use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};

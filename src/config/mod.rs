@@ -112,6 +112,11 @@ impl Config {
         self.modal_sources.settings()
     }
 
+    /// Whether nothing is set for Modal, neither half of a token. Fails with `Usage` when its client's file is not as it should be.
+    pub fn lacks_modal(&self) -> Result<bool> {
+        self.modal_sources.is_unset()
+    }
+
     /// The token of one hub, with its origin.
     pub fn found(&self, platform: Platform) -> Option<&Found> {
         match platform {

@@ -158,6 +158,15 @@ impl Sources {
         })
     }
 
+    /// Whether nobody has set up Modal here: neither half of a token stands anywhere. Fails like [`Sources::settings`] for a broken file.
+    pub(super) fn is_unset(&self) -> Result<bool> {
+        let file = File::read(self.path())?;
+        let given = self.token_id.is_some() && self.token_secret.is_some();
+        let profile = file.profile(self.variable("MODAL_PROFILE"), given)?;
+        let has_id = self.token_id.is_some() || profile.text("token_id")?.is_some();
+        Ok(!has_id && self.token_secret.is_none() && profile.text("token_secret")?.is_none())
+    }
+
     fn token(&self, given: &Option<(String, String)>, key: &'static str, profile: &Profile<'_>) -> Result<(Token, String)> {
         let found = match given {
             Some(found) => Some(found.clone()),

@@ -4,6 +4,7 @@ mod download;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
+mod reach;
 mod refusal;
 
 use std::ops::Range;
@@ -21,6 +22,7 @@ pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
+pub use reach::reach;
 pub use refusal::gone;
 use refusal::{GATED, MAY_NOT, at_the_gate, quoted, refused, since_listed, taken, unexpected, web_page};
 

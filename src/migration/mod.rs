@@ -6,6 +6,7 @@ mod how;
 mod proof;
 mod reckoning;
 mod resolve;
+mod smoke;
 mod validate;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use how::How;
 pub use proof::{ProofDocument, proof};
 pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
+pub use smoke::{Smoke, Step, smoke};
 pub use validate::{PlatformCheck, Verdict, validate};
 
 use crate::conductor::{self, Purpose, Survey, Traces};

@@ -1,12 +1,21 @@
 //! Looks at every token: is it there, from where, whose is it, what may it do.
 
-use serde::Serialize;
+use std::time::{Duration, UNIX_EPOCH};
 
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, ErrorReport};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::config::{Config, ModalSettings};
+use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::hub::Source;
 use crate::repo::Platform;
+use crate::runner::modal::{Account, ModalClient};
 use crate::secret::host_of;
+
+/// How long Modal may take to say whose token it is.
+const MODAL_ANSWER: Duration = Duration::from_secs(30);
+/// Where Modal's tokens are made.
+const MODAL_PAGE: &str = "https://modal.com/settings/tokens";
 
 /// Yes, no, or the service does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +40,10 @@ pub struct PlatformCheck {
     pub origin: Option<String>,
     /// Whose it is.
     pub account: Option<String>,
+    /// The workspace it is good for; Modal's alone has one.
+    pub workspace: Option<String>,
+    /// Until when it is good, in UTC (RFC 3339); Modal alone says it, and only of tokens that expire.
+    pub expires: Option<String>,
     /// May it read.
     pub read: Verdict,
     /// May it write.
@@ -48,16 +61,19 @@ pub struct PlatformCheck {
 }
 
 impl PlatformCheck {
-    /// Whether a migration can use it.
+    /// Whether a migration can use it, or can do without: Modal's may be absent.
     pub fn is_good(&self) -> bool {
-        self.present && self.error.is_none()
+        self.error.is_none() && (self.present || self.platform == MODAL)
     }
 }
 
-/// Checks the tokens of both hubs, and whether Modal's are there.
+/// The name of Modal's entry.
+const MODAL: &str = "modal";
+
+/// Checks the tokens of both hubs, and Modal's when there is one.
 pub async fn validate(config: &Config) -> Vec<PlatformCheck> {
-    let (hf, ms) = tokio::join!(check(config, Platform::HuggingFace), check(config, Platform::ModelScope));
-    vec![hf, ms, modal(config)]
+    let (hf, ms, modal) = tokio::join!(check(config, Platform::HuggingFace), check(config, Platform::ModelScope), modal(config));
+    vec![hf, ms, modal]
 }
 
 async fn check(config: &Config, platform: Platform) -> PlatformCheck {
@@ -67,6 +83,8 @@ async fn check(config: &Config, platform: Platform) -> PlatformCheck {
         present: found.is_some(),
         origin: found.map(|found| found.origin.clone()),
         account: None,
+        workspace: None,
+        expires: None,
         read: Verdict::Unknown,
         write: Verdict::Unknown,
         namespaces: None,
@@ -115,21 +133,73 @@ fn hosts(config: &Config, platform: Platform) -> Vec<String> {
     }
 }
 
-/// Modal is not used yet, so its token is not sent anywhere.
-fn modal(config: &Config) -> PlatformCheck {
-    let error = Error::new(ErrorKind::Unauthorized, "no Modal token is set")
-        .hint_to("not needed: this version carries on this machine (--runner local)");
-    PlatformCheck {
-        platform: "modal".to_owned(),
+/// Asks Modal whose token it is. A token that is not there is no error, because a migration can run on this machine; half of one is.
+async fn modal(config: &Config) -> PlatformCheck {
+    let mut check = PlatformCheck {
+        platform: MODAL.to_owned(),
         present: config.modal.is_some(),
         origin: config.modal.clone(),
         account: None,
+        workspace: None,
+        expires: None,
         read: Verdict::Unknown,
         write: Verdict::Unknown,
         namespaces: None,
         permission: None,
         hosts: Vec::new(),
-        page: "https://modal.com/settings/tokens".to_owned(),
-        error: config.modal.is_none().then(|| ErrorReport::from(&error)),
+        page: MODAL_PAGE.to_owned(),
+        error: None,
+    };
+    let account = match (config.modal_settings(), config.lacks_modal()) {
+        (Err(_), Ok(true)) => {
+            // a file may name a profile without tokens
+            (check.present, check.origin) = (false, None);
+            return check;
+        }
+        (Err(error), _) => Err(error),
+        (Ok(settings), _) => {
+            (check.present, check.origin) = (true, Some(settings.origin.clone()));
+            check.hosts = servers(&settings);
+            timeout(MODAL_ANSWER, account(&settings, config.say)).await.unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Unavailable, "Modal does not answer").with("waited", format!("{} s", MODAL_ANSWER.as_secs())))
+            })
+        }
+    };
+    match account {
+        Ok(account) => {
+            check.expires = until(&account);
+            check.account = account.user;
+            check.workspace = Some(account.workspace);
+        }
+        Err(error) => {
+            if error.kind() == ErrorKind::Unauthorized {
+                (check.read, check.write) = (Verdict::No, Verdict::No);
+            }
+            let error = match error.own_hint() {
+                None if error.kind() == ErrorKind::Unavailable => {
+                    error.hint_to("run `hf2ms validate` again; https://status.modal.com tells whether Modal itself is down")
+                }
+                _ => error,
+            };
+            check.error = Some(ErrorReport::from(&error));
+        }
     }
+    check
+}
+
+async fn account(settings: &ModalSettings, say: fn(&str)) -> Result<Account> {
+    let client = ModalClient::connect(settings).await?;
+    client.tell_to(say);
+    client.whoami().await
+}
+
+/// Hosts of which the first that answers receives the token.
+fn servers(settings: &ModalSettings) -> Vec<String> {
+    settings.servers.iter().filter_map(|server| Some(host_of(&server.parse().ok()?))).collect()
+}
+
+/// Until when Modal's token is good, if it expires.
+pub(super) fn until(account: &Account) -> Option<String> {
+    let seconds = account.expires?.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Some(super::proof::utc(seconds))
 }

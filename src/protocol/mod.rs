@@ -5,12 +5,14 @@ mod job;
 mod places;
 mod proven;
 mod report;
+mod versions;
 
 pub use event::{Event, How, InFlight, ProvenFile, What};
 pub use job::{Consent, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
 pub use places::Places;
 pub use proven::ProvenFiles;
 pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};
+pub use versions::{Reach, Stamp, Versions};
 
 /// The version of these types. A process refuses a job of another version by name.
 pub const PROTOCOL: u32 = 1;

@@ -29,7 +29,7 @@ impl Cloud {
         }
         trip.world.unset("HF2MS_RUNNER");
         // the static program, built beforehand
-        trip.world.set("HF2MS_WORKER_BIN", std::env::var("HF2MS_TEST_WORKER").expect("HF2MS_TEST_WORKER names the static program"));
+        trip.world.set("HF2MS_WORKER_BIN", crate::static_worker::path());
         Self { trip, modal: Arc::new(modal) }
     }
 

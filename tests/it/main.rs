@@ -43,6 +43,7 @@ mod replay;
 mod secrets;
 mod shapes;
 mod shown;
+mod smoke;
 mod static_worker;
 #[cfg(target_os = "linux")]
 mod streaming;

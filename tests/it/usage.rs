@@ -197,7 +197,7 @@ fn what_only_the_cloud_does_is_refused_here() {
 
 #[test]
 fn verbs_that_are_not_built_yet_are_refused_by_name() {
-    for verb in ["smoke", "mcp"] {
+    for verb in ["mcp"] {
         let world = World::start();
         let outcome = world.run(&[verb]).exits(2);
         insta::assert_snapshot!(format!("not_built_{verb}"), outcome.shown(&world));

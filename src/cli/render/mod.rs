@@ -201,7 +201,9 @@ pub(super) fn checks(checks: &[PlatformCheck]) -> String {
         };
         let from = check.origin.as_deref().map_or_else(|| "no token".to_owned(), |origin| format!("token from {origin}"));
         line_of(&mut text, &format!("{title}: {from}"));
-        if let Some(account) = &check.account {
+        if check.platform == "modal" {
+            text.push_str(&modal(check));
+        } else if let Some(account) = &check.account {
             let permission = check.permission.as_deref().map(|name| format!(" (permission: {name})")).unwrap_or_default();
             line_of(&mut text, &format!("  account     {account}{permission}"));
             line_of(&mut text, &format!("  may read    {}", verdict(check.read)));
@@ -220,6 +222,20 @@ pub(super) fn checks(checks: &[PlatformCheck]) -> String {
         }
     }
     text.trim_end().to_owned()
+}
+
+/// What there is to say of Modal's token alone.
+fn modal(check: &PlatformCheck) -> String {
+    let mut text = String::new();
+    if let Some(workspace) = &check.workspace {
+        let user = check.account.as_ref().map(|user| format!("{user} in ")).unwrap_or_default();
+        line_of(&mut text, &format!("  account     {user}workspace {workspace}"));
+        line_of(&mut text, &format!("  good until  {}", check.expires.as_deref().unwrap_or("it is revoked")));
+        line_of(&mut text, "  may run     `hf2ms smoke` tries it");
+    } else if !check.present && check.error.is_none() {
+        line_of(&mut text, "  not needed  without one a migration runs on this machine (--runner local)");
+    }
+    text
 }
 
 fn verdict(verdict: Verdict) -> &'static str {

@@ -139,3 +139,19 @@ fn settings_show_no_token() {
     let shown = format!("{:?}", read(&[], &profile("default", "")).unwrap());
     assert!(!shown.contains("abcdefghijkl"), "{shown}");
 }
+
+#[test]
+fn half_a_token_is_something() {
+    let unset = |variables: &[&str], file: &str| {
+        let path = std::env::temp_dir().join(format!("hf2ms-modal-half-{}-{}.toml", std::process::id(), file.len()));
+        std::fs::write(&path, file).unwrap();
+        let all = BTreeMap::from([("MODAL_CONFIG_PATH".to_owned(), path.display().to_string())]);
+        let given = |name: &str| variables.contains(&name).then(|| ("x".to_owned(), name.to_owned()));
+        let unset = Sources::new(&all, given("MODAL_TOKEN_ID"), given("MODAL_TOKEN_SECRET")).is_unset();
+        std::fs::remove_file(path).unwrap();
+        unset.unwrap()
+    };
+    assert!(unset(&[], "") && unset(&[], "[default]\nenvironment = \"dev\"\n"));
+    assert!(!unset(&["MODAL_TOKEN_ID"], "") && !unset(&["MODAL_TOKEN_SECRET"], ""));
+    assert!(!unset(&[], "[default]\ntoken_secret = \"x\"\n") && !unset(&[], &profile("default", "")));
+}

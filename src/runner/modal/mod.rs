@@ -35,7 +35,7 @@ pub use output::{Lines, Mark, Output};
 pub use prepare::Prepared;
 pub use sandbox::{Sandbox, SandboxSpec};
 pub use watch::{Ended, EndedHow};
-pub use worker_binary::{WorkerBinary, find_worker};
+pub use worker_binary::{PROGRAM, WorkerBinary, find_worker};
 
 use channel::Proxies;
 use failures::Refusal;

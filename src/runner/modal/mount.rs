@@ -58,6 +58,11 @@ impl ModalClient {
         given(answer.mount_id, "a mount's id")
     }
 
+    /// Whether what a file holds is stored already, so that making a mount of it sends nothing.
+    pub async fn is_stored(&self, file: &MountedFile) -> Result<bool> {
+        self.put_file(&hex::encode(Sha256::digest(&file.bytes)), None).await
+    }
+
     /// Sends a file unless it is stored already; gives its hash.
     async fn store(&self, file: &MountedFile) -> Result<String> {
         let sha256_hex = hex::encode(Sha256::digest(&file.bytes));

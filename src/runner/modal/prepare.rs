@@ -47,6 +47,14 @@ impl ModalClient {
         Ok(Prepared { app, image, mount })
     }
 
+    /// What every sandbox of the workspace has in common: makes sure of the app and of the image, one after the other, so that what fails
+    /// first is always the same. Gives their ids.
+    pub async fn ground(&self) -> Result<(String, String)> {
+        let app = self.app().await?;
+        let image = self.image(&app, self.builder_version().await?).await?;
+        Ok((app, image))
+    }
+
     /// The id of the app that all sandboxes belong to; it is created when it is missing. It is deployed, so what runs in it goes on when
     /// this process ends.
     pub async fn app(&self) -> Result<String> {

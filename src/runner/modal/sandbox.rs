@@ -87,6 +87,11 @@ impl Access {
 }
 
 impl Sandbox {
+    /// Which family of calls it belongs to.
+    pub fn generation(&self) -> Generation {
+        super::generation_of(&self.id)
+    }
+
     /// A sandbox that is known by its id.
     pub fn known(id: impl Into<String>) -> Self {
         Self { id: id.into(), task: None, attached: true, access: None }

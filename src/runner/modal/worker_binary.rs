@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::MountedFile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{PROTOCOL, Stamp};
 
+/// Where the program lies in a sandbox.
+pub const PROGRAM: &str = "/hf2ms/hf2ms";
 /// Names it has beside this program.
 const BESIDE: [&str; 2] = ["hf2ms-x86_64-unknown-linux-musl", "hf2ms-worker"];
 /// A program larger than this is none of ours.
@@ -29,6 +33,28 @@ pub struct WorkerBinary {
 impl fmt::Debug for WorkerBinary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WorkerBinary({}, {} bytes)", self.path.display(), self.bytes.len())
+    }
+}
+
+impl WorkerBinary {
+    /// What it says of itself.
+    ///
+    /// Fails with `Usage` when it is no hf2ms, or one that speaks another protocol.
+    pub fn stamp(&self) -> Result<Stamp> {
+        let refused = |why| Error::usage(why, BUILD).with("file", self.path.display());
+        match Stamp::find(&self.bytes) {
+            None => Err(refused("the program for sandboxes is no hf2ms of this time")),
+            Some(stamp) if stamp.protocol != PROTOCOL => Err(refused("the program for sandboxes speaks another version of the protocol")
+                .with("its version", stamp.version)
+                .with("it speaks", stamp.protocol)
+                .with("this program speaks", PROTOCOL)),
+            Some(stamp) => Ok(stamp),
+        }
+    }
+
+    /// The program as it is mounted, with the permission to run it.
+    pub fn mounted(&self) -> MountedFile {
+        MountedFile { path: PROGRAM.to_owned(), bytes: self.bytes.clone(), mode: 0o755 }
     }
 }
 
@@ -146,6 +172,17 @@ mod tests {
         let mut object = program(62, &[1]);
         object[16] = 1;
         assert_eq!(check(&object), Err("is no program but an object file or a core"));
+    }
+
+    #[test]
+    fn only_an_hf2ms_that_speaks_the_same_protocol_is_taken_for_one() {
+        let stamped = |text: String| WorkerBinary { path: "w".into(), bytes: [program(62, &[1]), text.into()].concat().into() };
+        let own = Stamp::own();
+        let good = stamped(format!("[hf2ms program {} protocol {PROTOCOL}]", own.version));
+        assert_eq!(good.stamp().unwrap(), own);
+        assert_eq!(stamped(String::new()).stamp().unwrap_err().kind(), ErrorKind::Usage);
+        let other = stamped(format!("[hf2ms program 9.9.9 protocol {}]", PROTOCOL + 1)).stamp().unwrap_err();
+        assert_eq!((other.kind(), other.fact("its version")), (ErrorKind::Usage, Some("9.9.9")));
     }
 
     #[test]
