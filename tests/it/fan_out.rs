@@ -148,7 +148,7 @@ fn modals_tokens_are_given_to_a_conductor_that_has_workers_and_to_nobody_else() 
 #[test]
 fn workers_that_are_killed_are_replaced_and_what_they_landed_is_not_sent_again() {
     let mut replaced = 0;
-    for seed in 0..6 {
+    for seed in 0..15 {
         let mut numbers = Numbers(seed);
         let (cloud, _) = Cloud::with_files(Way::HfToMs, 40, 80 * KIB);
         let endings = [Ending::killed(), Ending::out_of_memory(), Ending::lost(), Ending::terminated()];
@@ -185,6 +185,8 @@ fn a_shard_whose_workers_die_time_and_again_is_given_up_by_name() {
 fn what_no_other_try_mends_ends_the_migration_with_the_file() {
     let (cloud, _) = Cloud::with_files(Way::HfToMs, 8, 80 * KIB);
     cloud.trip.source().serves_instead("data/003.bin", generated(5, 80 * KIB + 3));
+    // the other worker is not through when this one ends
+    cloud.trip.slow_uploads(20 * KIB);
     let error = cloud.trip.migrate(&["--workers", "2"]).exits(1).json()["error"].clone();
     assert_eq!(error["kind"], "corrupted", "{error}");
     assert!(error["message"].as_str().unwrap().contains("data/003.bin"), "{error}");
