@@ -116,7 +116,7 @@ pub(super) fn say_who_carries(prepared: &Prepared, how: How, quiet: bool) {
         say(&format!("warning: {instead}"));
     }
     if fan_out.workers > 0 && !quiet {
-        say(&format!("{} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
+        say(&format!("up to {} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
     }
 }
 
