@@ -41,7 +41,7 @@ pub enum ErrorKind {
     Unsupported,
     /// Stopped on request.
     Cancelled,
-    /// The process that did the work is gone.
+    /// The process that did the work is gone, or its time is over.
     Interrupted,
     /// An answer that is not what the service's contract says.
     Protocol,

@@ -97,7 +97,7 @@ impl Progress {
                 self.state = State::Running;
             }
             What::Verifying {} => self.in_flight.clear(),
-            What::Proven(file) => self.proven.push(file.clone()),
+            What::Proven(proven) => self.proven.extend_from_slice(&proven.files),
             What::Report(report) => {
                 self.state = report.state;
                 self.in_flight.clear();

@@ -1,11 +1,14 @@
 //! The arguments, and what is refused about them.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{How, Wanted};
 use crate::plan::fan_out::Ask;
+use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
 use crate::repo::{Platform, RepoType};
 
@@ -159,6 +162,11 @@ pub(super) struct FanningOut {
 }
 
 impl FanningOut {
+    /// Whether anything is asked for.
+    fn is_given(&self) -> bool {
+        self.parallel || self.workers.is_some() || self.chunk_size.is_some()
+    }
+
     /// What is asked for. Fails with `Usage` for what contradicts itself, and where nothing can be shared.
     pub(super) fn how(&self, runner: RunnerKind) -> Result<How> {
         let ask = Ask::new(self.parallel, self.workers, self.chunk_size)?;
@@ -168,7 +176,7 @@ impl FanningOut {
                 "leave --parallel, --workers and --chunk-size out, or use `--runner modal`",
             ));
         }
-        Ok(How { runner, ask, max_time: None })
+        Ok(How { runner, ask, containers: CONTAINERS, max_time: None })
     }
 }
 
@@ -180,6 +188,9 @@ pub struct MigrateOptions {
     /// Where the bytes pass: `local` is this machine
     #[arg(long, value_name = "RUNNER")]
     pub(super) runner: Option<String>,
+    /// Stop after this time, such as `90m`, `3h30m` or seconds, so that the same command goes on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) max_time: Option<Duration>,
     /// Return at once; the migration goes on
     #[arg(long)]
     pub(super) detach: bool,
@@ -212,9 +223,14 @@ pub struct PlanOptions {
     /// Put the consent to overwrite into the printed job
     #[arg(long, requires = "job")]
     pub(super) yes: bool,
+    /// Where the bytes would pass
+    #[arg(long, value_name = "RUNNER")]
+    pub(super) runner: Option<String>,
     /// One JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) fanning_out: FanningOut,
     #[command(flatten)]
     pub(super) unbuilt: Unbuilt,
 }
@@ -247,6 +263,20 @@ fn gigabytes(text: &str) -> Result<u64, String> {
         // far below what a float holds exactly
         Ok(value) if value > 0.0 && value <= 1e6 => Ok((value * 1e9) as u64),
         _ => Err("give a size in GB, such as `50` or `0.5`".to_owned()),
+    }
+}
+
+/// `90m`, `2h`, `3h30m`, or seconds without a unit; at least one second.
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let read = match text.parse().map(Duration::from_secs) {
+        Ok(seconds) => Some(seconds),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    match read {
+        Some(time) if time >= Duration::from_secs(1) => Ok(time),
+        Some(_) => Err("give at least one second".to_owned()),
+        None => Err("give a time such as `90m`, `2h`, `3h30m`, or a number of seconds".to_owned()),
     }
 }
 
@@ -311,6 +341,23 @@ pub(super) enum Sources {
     One(Wanted),
     /// What is wanted of each of several.
     Several(Wanted, Vec<String>),
+}
+
+/// How it would run, for those who only look: as `migrate` would choose. `None` where nothing but a runner's absence could be told, and,
+/// with a warning, where Modal is half configured and nobody asked for it.
+pub(super) fn would_run(config: &Config, flag: Option<&str>, fanning_out: &FanningOut) -> Result<Option<How>> {
+    let asked = flag.is_some() || fanning_out.is_given();
+    if !asked && config.modal.is_none() {
+        return Ok(None);
+    }
+    match choose_runner(config, flag).and_then(|runner| fanning_out.how(runner)) {
+        Ok(how) => Ok(Some(how)),
+        Err(error) if !asked => {
+            (config.say)(&format!("warning: what it takes on Modal is not told: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Modal where its tokens are set. The local runner is never chosen unasked, because then the bytes pass through this machine.

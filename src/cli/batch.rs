@@ -1,17 +1,23 @@
 //! `migrate`, `plan` and `verify` of several sources.
 
+use std::time::{Duration, Instant};
+
 use super::args::{MigrateOptions, VerifyOptions};
 use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended};
 use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{Batch, Counts, How, Member, Stage, Wanted};
+use crate::migration::{Batch, Counts, How, Member, Reckoning, Stage, Wanted};
+use crate::plan::modal::ModalEstimate;
+use crate::plan::sum::{Order, Sum};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
-pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], json: bool) -> Result<u8> {
+pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], how: Option<How>, json: bool) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    let reckoning = Reckoning::new(config, how).await;
+    let mut estimates = Vec::new();
     // as text: of many plans, each may be of many files
     let mut plans: Vec<String> = Vec::new();
     let count = batch.members.len();
@@ -20,10 +26,14 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], j
         .prepare(config, |index, batch| {
             let member = &batch.members[index];
             match &member.stage {
-                Stage::Ready(prepared) if json => plans.push(text(&prepared.plan)),
                 Stage::Ready(prepared) => {
-                    out(&format!("{gap}{}", render::plan(config, &prepared.plan)));
+                    let estimate = reckoning.as_ref().map(|reckoning| reckoning.of(prepared));
+                    match json {
+                        true => plans.push(text(&prepared.plan, estimate.as_ref())),
+                        false => out(&format!("{gap}{}", render::plan(config, &prepared.plan, estimate.as_ref()))),
+                    }
                     gap = "\n";
+                    estimates.extend(estimate);
                 }
                 _ if json => plans.push(member.entry().to_string()),
                 // a Space was warned of
@@ -32,15 +42,23 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], j
             }
         })
         .await;
-    if json {
-        out(&format!("{{\"plans\":[{}]}}", plans.join(",")));
+    let sum = Sum::of(&estimates, Order::OneByOne);
+    match (json, sum) {
+        (true, Some(sum)) => out(&format!("{{\"plans\":[{}],\"modal\":{}}}", plans.join(","), in_json(&sum))),
+        (true, None) => out(&format!("{{\"plans\":[{}]}}", plans.join(","))),
+        (false, Some(sum)) => out(&format!("\n{}", sum.text())),
+        (false, None) => {}
     }
     Ok(code(&batch))
 }
 
 /// A plan in JSON, or the error that there is none.
-fn text(plan: &TransferPlan) -> String {
-    serde_json::to_string(plan)
+fn text(plan: &TransferPlan, modal: Option<&ModalEstimate>) -> String {
+    in_json(&render::PlanShown { plan, modal })
+}
+
+fn in_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value)
         .unwrap_or_else(|error| serde_json::json!({ "error": { "kind": "local", "message": error.to_string() } }).to_string())
 }
 
@@ -53,14 +71,24 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wa
 
 pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String], how: How) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    let reckoning = Reckoning::new(config, Some(how)).await;
+    let mut estimates = Vec::new();
     let count = batch.members.len();
     batch
         .prepare(config, |index, batch| match &batch.members[index].stage {
-            Stage::Ready(prepared) if !options.json => say(&render::planned(index, count, &prepared.plan)),
+            Stage::Ready(prepared) if !options.json => {
+                let estimate = reckoning.as_ref().map(|reckoning| reckoning.of(prepared));
+                say(&render::planned(index, count, &prepared.plan, estimate.as_ref()));
+                estimates.extend(estimate);
+            }
             Stage::Failed(_) if !options.json => say(&render::error_lines(index, count, &batch.members[index])),
             _ => {}
         })
         .await;
+    // what costs money is said before
+    if let Some(sum) = Sum::of(&estimates, if options.detach { Order::AllAtOnce } else { Order::OneByOne }) {
+        say(&sum.text());
+    }
     let consent = consent(&batch, options)?;
     batch.check(consent);
     for (index, member) in batch.members.iter().enumerate() {
@@ -131,11 +159,18 @@ fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
 async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<()> {
     let count = batch.members.len();
     let mut interrupts = Interrupts::new()?;
+    let began = Instant::now();
     for index in 0..count {
+        // the time is that of all of them; a process counts it in whole seconds
+        let left = how.max_time.map(|time| time.saturating_sub(began.elapsed()));
+        if left.is_some_and(|left| left < Duration::from_secs(1)) {
+            let reason = || Error::new(ErrorKind::Interrupted, "not begun: the time is over");
+            batch.stop(|| reason().hint_to("run the same command again: it goes on with what is missing"));
+        }
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {
             continue;
         }
-        let ran_already = batch.start(config, index, consent, how).await;
+        let ran_already = batch.start(config, index, consent, How { max_time: left, ..how }).await;
         if let Stage::Started(folder) = &batch.members[index].stage {
             let folder = folder.clone();
             if !json {
@@ -157,6 +192,8 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, j
 /// Starts all of them; each runs by itself from then on.
 async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<u8> {
     let count = batch.members.len();
+    let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
+    let how = how.shared_by(ready)?;
     let mut started = 0;
     for index in 0..count {
         if !matches!(batch.members[index].stage, Stage::Ready(_)) {

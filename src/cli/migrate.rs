@@ -4,40 +4,57 @@ use std::io::IsTerminal;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::args::{MigrateOptions, PlanOptions, Sources, choose_runner};
+use super::args::{MigrateOptions, PlanOptions, Sources, choose_runner, would_run};
 use super::bars::Bars;
 use super::{batch, json_out, out, render, say};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
-use crate::migration::{self, How, Prepared, Wanted};
+use crate::migration::{self, How, Prepared, Reckoning, Wanted};
 use crate::plan::Risk;
+use crate::plan::modal::ModalEstimate;
 use crate::protocol::{Consent, Report, RunnerKind, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
-    let wanted = match options.selecting.wanted()? {
+    let sources = options.selecting.wanted()?;
+    if let (Sources::Several(..), true) = (&sources, options.job) {
+        return Err(Error::usage("--job prints one job", "name one source"));
+    }
+    let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
+    match sources {
+        Sources::One(wanted) if options.job => {
+            let prepared = migration::prepare(config, &wanted).await?;
+            let consent = Consent { risks: options.yes, loosened_visibility: false };
+            // unless it is said where, for this machine
+            let how = how.filter(|_| options.runner.is_some()).unwrap_or(How::HERE);
+            json_out(&prepared.job(config, &Journal::new_id(), consent, how))?;
+            Ok(0)
+        }
+        sources => look(config, sources, how, options.json).await,
+    }
+}
+
+/// Shows what would happen, and what it takes where it would run.
+async fn look(config: &Config, sources: Sources, how: Option<How>, json: bool) -> Result<u8> {
+    let wanted = match sources {
         Sources::One(wanted) => wanted,
-        Sources::Several(..) if options.job => return Err(Error::usage("--job prints one job", "name one source")),
-        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, options.json).await,
+        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, how, json).await,
     };
-    let prepared = migration::prepare(config, &wanted).await?;
-    if options.job {
-        let consent = Consent { risks: options.yes, loosened_visibility: false };
-        json_out(&prepared.job(config, &Journal::new_id(), consent, How::HERE))?;
-    } else {
-        show_plan(config, &prepared, options.json)?;
+    let (prepared, estimate) = prepare(config, &wanted, how).await?;
+    match json {
+        true => json_out(&render::PlanShown { plan: &prepared.plan, modal: estimate.as_ref() })?,
+        false => out(&render::plan(config, &prepared.plan, estimate.as_ref())),
     }
     Ok(0)
 }
 
-fn show_plan(config: &Config, prepared: &Prepared, json: bool) -> Result<()> {
-    if json {
-        json_out(&prepared.plan)
-    } else {
-        out(&render::plan(config, &prepared.plan));
-        Ok(())
-    }
+/// The plan, and what it takes in the cloud if it would run there.
+async fn prepare(config: &Config, wanted: &Wanted, how: Option<How>) -> Result<(Prepared, Option<ModalEstimate>)> {
+    let reckoning = async { Ok(Reckoning::new(config, how).await) };
+    let (prepared, reckoning) = tokio::try_join!(migration::prepare(config, wanted), reckoning)?;
+    let estimate = reckoning.map(|reckoning| reckoning.of(&prepared));
+    Ok((prepared, estimate))
 }
 
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
@@ -46,37 +63,37 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
-    let how = match options.dry_run && options.runner.is_none() {
-        true => None,
-        false => Some(options.fanning_out.how(choose_runner(config, options.runner.as_deref())?)?),
-    };
-    match (sources, how.filter(|_| !options.dry_run)) {
-        (Sources::One(wanted), how) => one(config, options, &wanted, how).await,
-        (Sources::Several(wanted, sources), None) => batch::plan(config, &wanted, &sources, options.json).await,
-        (Sources::Several(wanted, sources), Some(how)) => batch::migrate(config, options, &wanted, &sources, how).await,
+    if options.dry_run {
+        let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
+        return look(config, sources, how, options.json).await;
+    }
+    let how = options.fanning_out.how(choose_runner(config, options.runner.as_deref())?)?;
+    let how = How { max_time: options.max_time, ..how };
+    match sources {
+        Sources::One(wanted) => one(config, options, &wanted, how).await,
+        Sources::Several(wanted, sources) => batch::migrate(config, options, &wanted, &sources, how).await,
     }
 }
 
-/// One source; without a runner only its plan.
-async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Option<How>) -> Result<u8> {
-    let prepared = migration::prepare(config, wanted).await?;
-    let Some(how) = how else {
-        show_plan(config, &prepared, options.json)?;
-        return Ok(0);
-    };
-    let consent = consent(config, options, &prepared)?;
+async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: How) -> Result<u8> {
+    let (prepared, estimate) = prepare(config, wanted, Some(how)).await?;
+    let consent = consent(config, options, &prepared, estimate.as_ref())?;
     prepared.plan.check(consent)?;
+    // what costs money is said before
+    if let (Some(estimate), false) = (&estimate, options.json) {
+        say(&format!("{}\n{}", render::start(&prepared.plan), estimate.text()));
+    }
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
     let (folder, ran_already) = migration::start(config, &prepared, consent, how).await?;
-    if !options.json {
+    if estimate.is_none() && !options.json {
         say(&render::start(&prepared.plan));
-        if prepared.plan.totals.copy > 0 && how.runner == RunnerKind::Local {
+        if prepared.plan.totals.copy > 0 {
             say(render::PASSES_HERE);
         }
     }
     if ran_already {
-        say(&format!("it runs already, as {}; following that one", folder.id()));
+        say(&runs_already(&folder, how));
     }
     if options.detach {
         return detached(&folder, how.runner, options.json);
@@ -85,15 +102,21 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Op
     show_report(&report, options.json)
 }
 
+/// The one that runs keeps the limits it was started with.
+fn runs_already(folder: &Folder, how: How) -> String {
+    let limit = if how.max_time.is_some() { "; --max-time does not change how long it may run" } else { "" };
+    format!("it runs already, as {}; following that one{limit}", folder.id())
+}
+
 /// What the user allows: by flag, or by answering on a terminal. Visibility is loosened by flag only.
-fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared) -> Result<Consent> {
+fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared, estimate: Option<&ModalEstimate>) -> Result<Consent> {
     let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
     let open = prepared.plan.uncovered(consent);
     let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
     if open.is_empty() || loosened || !is_attended(options.json) {
         return Ok(consent);
     }
-    say(&render::plan(config, &prepared.plan));
+    say(&render::plan(config, &prepared.plan, estimate));
     consent.risks = agrees("Go on? [y/N]")?;
     Ok(consent)
 }

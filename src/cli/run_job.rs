@@ -27,7 +27,7 @@ pub(super) fn run(own_session: bool, job: Option<&Path>, asked: &Asked) -> Resul
         rustix::process::setsid().map_err(|error| Error::new(ErrorKind::Local, "no session of its own").because(error))?;
     }
     let (tokens, job) = match job {
-        Some(path) => read_file(path)?,
+        Some(path) => read_file(path).inspect_err(tell)?,
         None => read(std::io::stdin().lock())?,
     };
     let runtime = runtime()?;
@@ -82,6 +82,14 @@ fn read_file(path: &Path) -> Result<(Tokens, Job)> {
     let text = std::fs::read_to_string(path).map_err(broken)?;
     let token = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| Token::new(&text)).transpose();
     Ok((Tokens { hf: token("HF_TOKEN")?, ms: token("MODELSCOPE_TOKEN")? }, parse(&text, "the file holds no job")?))
+}
+
+/// Says on standard output, too, why the job was not begun: of a process in a container that is all that is seen.
+fn tell(error: &Error) {
+    let (events, writer) = Events::into(std::io::stdout());
+    events.warn(error.to_string());
+    drop(events);
+    writer.finish();
 }
 
 fn parse(text: &str, refusal: &'static str) -> Result<Job> {

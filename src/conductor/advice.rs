@@ -13,7 +13,7 @@ pub(super) fn advised(error: Error, committed: bool, moved: u64) -> Error {
                 "; then run the same command again; what was sent need not be sent again"
             }
             ErrorKind::NeedsConfirmation if moved > 0 => "; what was sent need not be sent again",
-            ErrorKind::Unproven | ErrorKind::Cancelled => return error,
+            ErrorKind::Unproven | ErrorKind::Cancelled | ErrorKind::Interrupted => return error,
             _ => "",
         };
         return error.hint_instead(format!("{own}{visible}{kept}"));

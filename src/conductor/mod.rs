@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use aftermath::time_over;
 pub use aftermath::{Traces, cancelled};
 pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
@@ -28,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
-use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, Report, RunnerKind, What};
+use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, ProvenFiles, Report, RunnerKind, What};
 use crate::repo::FileEntry;
 use crate::secret::Tokens;
 use crate::worker::Meter;
@@ -95,6 +96,15 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
     report
 }
 
+/// Why it stops before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Somebody wants it.
+    Cancelled,
+    /// The job may take no longer.
+    TimeOver,
+}
+
 struct Conductor<'a> {
     job: &'a Job,
     source: Arc<Hub>,
@@ -125,24 +135,46 @@ impl Conductor<'_> {
         let mut migrate = Box::pin(self.migrate());
         let progress = self.tell_progress();
         tokio::pin!(progress);
-        tokio::select! {
+        let stop = tokio::select! {
             outcome = &mut migrate => return outcome,
-            () = &mut progress => {}
-            () = cancel.cancelled() => {}
-        }
-        // a commit under way is let end, because nobody could say what became of it
+            () = &mut progress => Stop::Cancelled,
+            () = cancel.cancelled() => Stop::Cancelled,
+            () = self.time_over() => Stop::TimeOver,
+        };
+        // a commit under way is let end, because nobody could say what became of it; who runs out of time is in no hurry
         let mut committing = self.committing.subscribe();
+        let patience = async {
+            if stop == Stop::TimeOver {
+                cancel.cancelled().await;
+            }
+            tokio::time::sleep(COMMIT_GRACE).await;
+        };
         tokio::select! {
             biased;
             outcome = &mut migrate, if *self.committing.borrow() => return outcome,
             () = &mut progress => {}
             _ = committing.wait_for(|committing| !committing) => {}
-            () = tokio::time::sleep(COMMIT_GRACE) => {}
+            () = patience => {}
         }
         // what is still in flight is broken off
         drop(migrate);
-        let unknown = *self.committing.borrow();
-        Err(self.cancelled(unknown).await)
+        let traces = self.traces();
+        let (destination, repo) = (self.destination.as_ref(), &self.job.request.destination);
+        Err(match stop {
+            Stop::TimeOver if !cancel.is_cancelled() => {
+                let (files, bytes) = self.tally().landed();
+                time_over(destination, repo, traces, files, bytes).await
+            }
+            Stop::TimeOver | Stop::Cancelled => cancelled(destination, repo, traces).await,
+        })
+    }
+
+    /// Waits until the time is over that the job may take, or for ever.
+    async fn time_over(&self) {
+        match self.job.max_seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Plans and does it; again when the destination changed in between.
@@ -195,8 +227,8 @@ impl Conductor<'_> {
         let proved = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
         let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
-        for file in &proof.proven {
-            self.events.send(What::Proven(file.clone()));
+        for files in ProvenFiles::lines_of(&proof.proven) {
+            self.events.send(What::Proven(files));
         }
         self.tally().verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
         Ok(())
@@ -253,12 +285,14 @@ impl Conductor<'_> {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 
-    /// What is there after a cancellation: it may have come too late.
-    async fn cancelled(&self, commit_under_way: bool) -> Error {
-        let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let created = self.tally().report().destination.created;
-        let committed = self.tally().has_commits();
-        cancelled(self.destination.as_ref(), &self.job.request.destination, Traces { before, created, committed, commit_under_way }).await
+    /// What is known of it when it is broken off.
+    fn traces(&self) -> Traces {
+        Traces {
+            before: self.head.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            created: self.tally().report().destination.created,
+            committed: self.tally().has_commits(),
+            commit_under_way: *self.committing.borrow(),
+        }
     }
 }
 

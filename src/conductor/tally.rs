@@ -15,6 +15,8 @@ use crate::verify::Verification;
 pub(super) struct Tally {
     started: Instant,
     report: Report,
+    /// Blobs known to be at the destination, and their bytes.
+    landed: (u64, u64),
 }
 
 impl Tally {
@@ -49,7 +51,7 @@ impl Tally {
             error: None,
             resources: None,
         };
-        Self { started: Instant::now(), report }
+        Self { started: Instant::now(), report, landed: (0, 0) }
     }
 
     /// What the plan says. A later plan of the same migration replaces it, but what moved stays counted.
@@ -86,8 +88,19 @@ impl Tally {
         }
     }
 
+    /// A blob is at the destination, sent or found there.
+    pub(super) fn lands(&mut self, size: u64) {
+        self.landed = (self.landed.0 + 1, self.landed.1 + size);
+    }
+
+    /// How many blobs are at the destination, and their bytes.
+    pub(super) fn landed(&self) -> (u64, u64) {
+        self.landed
+    }
+
     /// A re-plan starts to count files again.
     pub(super) fn again(&mut self) {
+        self.landed = (0, 0);
         self.report.files.copied = 0;
         self.report.files.reused = 0;
         self.report.bytes.reused = 0;

@@ -15,16 +15,28 @@ const FIRST_LINE: Duration = Duration::from_secs(60);
 /// The folder of a migration; made anew from what runs or ran in the cloud when this machine has none.
 ///
 /// Fails with `NotFound` when neither knows it.
-pub(super) async fn open(config: &Config, id: &str) -> Result<Folder> {
+pub(super) async fn open(config: &Config, runners: &Runners, id: &str) -> Result<Folder> {
     match Journal::new(&config.home).open(id) {
-        Err(error) if error.kind() == ErrorKind::NotFound && config.modal.is_some() => {
-            match found(config, &Runners::new(config), id).await {
-                Err(other) if other.kind() == ErrorKind::NotFound => Err(error),
-                answer => answer,
-            }
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound && config.modal.is_some() => match found(config, runners, id).await {
+            Err(other) if other.kind() == ErrorKind::NotFound => Err(error),
+            answer => answer,
+        },
         answer => answer,
     }
+}
+
+/// Makes folders for the migrations that run in the cloud and that this machine knows nothing of. Nothing to do without Modal tokens.
+pub(super) async fn find_running(config: &Config, runners: &Runners) -> Result<()> {
+    if config.modal.is_none() {
+        return Ok(());
+    }
+    let journal = Journal::new(&config.home);
+    for conductor in runners.modal().conductors(None).await? {
+        if conductor.alive && journal.open(&conductor.id).is_err() {
+            found(config, runners, &conductor.id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The same for one that is known to be in the cloud.

@@ -2,30 +2,72 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, Result};
 use crate::plan::fan_out::{Ask, FanOut, Load};
-use crate::plan::rates::{CONTAINERS, Way};
+use crate::plan::rates::Way;
 use crate::protocol::RunnerKind;
 
+/// Modal ends a sandbox after 24 hours (facts, modal §2.5). A conductor stops by itself before that, while it can still say what is done.
+const LONGEST_IN_CLOUD: Duration = Duration::from_secs(23 * 60 * 60 + 30 * 60);
+
 /// Where it runs, with how many containers, for how long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct How {
     /// Where the conductor runs.
     pub runner: RunnerKind,
     /// What is said about the number of containers. Means something in the cloud only.
     pub ask: Ask,
+    /// The most containers that it may have, the conductor's included.
+    pub containers: u32,
     /// After this time it stops, cleanly and so that the same command goes on; no limit when absent.
     pub max_time: Option<Duration>,
 }
 
 impl How {
     /// A process of this machine, without a limit.
-    pub const HERE: Self = Self { runner: RunnerKind::Local, ask: Ask::Nothing, max_time: None };
+    pub const HERE: Self = Self { runner: RunnerKind::Local, ask: Ask::Nothing, containers: 1, max_time: None };
+
+    /// The share of one of so many migrations that run at the same time: together they stay below what a workspace of the smallest plan has.
+    ///
+    /// Fails with `Usage` when there are more of them than containers.
+    pub fn shared_by(self, migrations: usize) -> Result<Self> {
+        match u32::try_from(migrations).ok().and_then(|migrations| self.containers.checked_div(migrations)) {
+            _ if self.runner == RunnerKind::Local => Ok(self),
+            Some(0) => Err(Error::usage("a migration takes a container, and so many at once there are not", "start fewer at a time")
+                .with("migrations", migrations)
+                .with("containers", self.containers)),
+            Some(containers) => Ok(Self { containers, ..self }),
+            None => Ok(self),
+        }
+    }
+
+    /// After how long it stops by itself.
+    pub fn limit(&self) -> Option<Duration> {
+        match self.runner {
+            RunnerKind::Local => self.max_time,
+            RunnerKind::Modal => Some(self.max_time.map_or(LONGEST_IN_CLOUD, |time| time.min(LONGEST_IN_CLOUD))),
+        }
+    }
 
     /// Who carries such a load. On this machine one process does.
     pub fn fan_out(&self, load: Load, way: Way) -> FanOut {
         match self.runner {
-            RunnerKind::Modal => FanOut::decide(self.ask, load, way, CONTAINERS),
+            RunnerKind::Modal => FanOut::decide(self.ask, load, way, self.containers),
             RunnerKind::Local => FanOut { workers: 0, because: "this machine carries".to_owned(), instead: None },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn migrations_at_the_same_time_share_the_containers() {
+        let cloud = How { runner: RunnerKind::Modal, containers: 100, ..How::HERE };
+        let of = |migrations| cloud.shared_by(migrations).map(|how| how.containers).map_err(|error| error.kind());
+        assert_eq!([of(0), of(1), of(3), of(100), of(101)], [Ok(100), Ok(100), Ok(33), Ok(1), Err(ErrorKind::Usage)]);
+        assert_eq!(How::HERE.shared_by(500).map(|how| how.containers).ok(), Some(1));
     }
 }

@@ -4,6 +4,7 @@ mod batch;
 mod elsewhere;
 mod how;
 mod proof;
+mod reckoning;
 mod resolve;
 mod smoke;
 mod validate;
@@ -14,6 +15,7 @@ pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
 pub use how::How;
 pub use proof::{ProofDocument, proof};
+pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use smoke::{Smoke, Step, smoke};
 pub use validate::{PlatformCheck, Verdict, validate};
@@ -77,7 +79,7 @@ impl Prepared {
             limits: Limits { idle_seconds: config.idle_seconds, ..limits },
             runner: how.runner,
             workers: how.fan_out(self.load, way(&self.plan.request)).workers,
-            max_seconds: how.max_time.map(|time| time.as_secs()),
+            max_seconds: how.limit().map(|time| time.as_secs()),
         }
     }
 }
@@ -171,7 +173,8 @@ async fn running(journal: &Journal, runners: &Runners, request: &Request) -> Res
 pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Progress)) -> Result<Report> {
     let mut progress = Progress::default();
     let mut tail = folder.tail();
-    let mut watch = Runners::new(config).watch(folder);
+    let runners = Runners::new(config);
+    let mut watch = runners.watch(folder);
     loop {
         // alive first: what it wrote before it died is read after
         let alive = watch.look().await?;
@@ -188,13 +191,19 @@ pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Prog
             return Ok(report.clone());
         }
         if !alive {
-            return Err(interrupted(folder));
+            return Err(interrupted(&runners, folder).await);
         }
         watch.rest().await?;
     }
 }
 
-fn interrupted(folder: &Folder) -> Error {
+/// Why there is no last word.
+async fn interrupted(runners: &Runners, folder: &Folder) -> Error {
+    if let Some(place) = folder.place()
+        && let Ok(Some(failure)) = runners.failure(&place).await
+    {
+        return failure.with("id", folder.id());
+    }
     let words = folder.last_words();
     let error = Error::new(ErrorKind::Interrupted, "the process that carried the migration is gone").with("id", folder.id());
     let error = if words.is_empty() { error } else { error.with("said", format!("\"{words}\"")) };
@@ -203,14 +212,15 @@ fn interrupted(folder: &Folder) -> Error {
 
 /// One migration, with the state it is really in.
 pub async fn status(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = elsewhere::open(config, id).await?;
-    let entry = look(config, &folder).await?;
+    let runners = Runners::new(config);
+    let folder = elsewhere::open(config, &runners, id).await?;
+    let entry = look(&runners, &folder).await?;
     Ok((folder, entry))
 }
 
-async fn look(config: &Config, folder: &Folder) -> Result<Entry> {
+async fn look(runners: &Runners, folder: &Folder) -> Result<Entry> {
     let ended = folder.has_report();
-    let alive = !ended && Runners::new(config).watch(folder).look().await?;
+    let alive = !ended && runners.watch(folder).look().await?;
     let mut entry = folder.entry()?;
     if !alive && entry.progress.report.is_none() {
         entry.progress.state = State::Interrupted;
@@ -219,11 +229,15 @@ async fn look(config: &Config, folder: &Folder) -> Result<Entry> {
     Ok(entry)
 }
 
-/// The recent migrations, the newest first.
+/// The recent migrations, the newest first: those of this machine, and those that run in the cloud.
 pub async fn recent(config: &Config, most: usize) -> Result<Vec<Glance>> {
+    let runners = Runners::new(config);
+    if let Err(error) = elsewhere::find_running(config, &runners).await {
+        (config.say)(&format!("what runs in the cloud and was started elsewhere is not shown: {error}"));
+    }
     let mut glances = Vec::new();
     for folder in Journal::new(&config.home).all().into_iter().take(most) {
-        glances.push(glance(folder.id(), &look(config, &folder).await?));
+        glances.push(glance(folder.id(), &look(&runners, &folder).await?));
     }
     Ok(glances)
 }
@@ -250,10 +264,11 @@ pub fn glance(id: &str, entry: &Entry) -> Glance {
 
 /// Cancels a migration and waits for its last word. One that has ended already is only reported.
 pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let folder = elsewhere::open(config, id).await?;
-    let running = look(config, &folder).await?;
+    let runners = Runners::new(config);
+    let folder = elsewhere::open(config, &runners, id).await?;
+    let running = look(&runners, &folder).await?;
     if let (Some(place), false) = (folder.place(), running.progress.state.is_final()) {
-        Runners::new(config).cancel(&place).await?;
+        runners.cancel(&place).await?;
     }
     let waited = tokio::time::timeout(CANCEL_WAIT, follow(config, &folder, |_| {})).await;
     match waited {
@@ -269,7 +284,7 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
             return Err(Error::new(ErrorKind::Unavailable, "the process that carries does not end").with("id", id));
         }
     }
-    let entry = look(config, &folder).await?;
+    let entry = look(&runners, &folder).await?;
     Ok((folder, entry))
 }
 
@@ -294,9 +309,9 @@ pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Repo
     verify_request(config, &request, None, deep).await
 }
 
-/// The same for a migration of this machine: against the commit it was made from.
+/// The same for a migration, of this machine or in the cloud: against the commit it was made from.
 pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<Report> {
-    let folder = Journal::new(&config.home).open(id)?;
+    let folder = elsewhere::open(config, &Runners::new(config), id).await?;
     let job = folder.job()?;
     verify_request(config, &job.request, job.source_commit.as_deref(), deep).await
 }

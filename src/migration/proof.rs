@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Entry, Journal};
 use crate::protocol::{HowCounts, ProvenFile, Report, State};
 use crate::repo::{Platform, RepoType};
+use crate::runner::Runners;
 
 /// The version of [`ProofDocument`]. A reader refuses one it does not know.
 const FORMAT: u32 = 1;
@@ -68,7 +69,7 @@ pub struct ProofTotals {
 /// Fails with `NotFound` when there is no such migration or none of its files' proofs is complete, because it did not end verified.
 pub async fn proof(config: &Config, id: &str) -> Result<ProofDocument> {
     let folder = Journal::new(&config.home).open(id)?;
-    let entry = super::look(config, &folder).await?;
+    let entry = super::look(&Runners::new(config), &folder).await?;
     let Some(report) = entry.progress.report.clone().filter(|report| report.state == State::Verified) else {
         return Err(unproven(id, entry.progress.state));
     };

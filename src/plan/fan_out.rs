@@ -203,7 +203,7 @@ fn floor_named(load: Load, way: Way) -> String {
 }
 
 /// `1.2 TB`, `80 GB`, `0.5 GB`.
-pub(super) fn gigabytes(bytes: u64) -> String {
+pub(crate) fn gigabytes(bytes: u64) -> String {
     match bytes as f64 / 1e9 {
         value if value >= 1_000.0 => format!("{:.1} TB", value / 1e3),
         value if value >= 10.0 => format!("{value:.0} GB"),

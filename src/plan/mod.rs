@@ -9,6 +9,7 @@ pub mod rates;
 mod rules;
 mod select;
 pub mod shard;
+pub mod sum;
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::fan_out::{FanOut, Load, minutes};
-use super::rates::{START, Way};
+use super::rates::{START, STREAMS, Way};
 use crate::protocol::Limits;
 use crate::repo::Platform;
 
@@ -20,6 +20,9 @@ const BEFORE_THE_END: f64 = 1_800.0;
 
 /// The part of a container's memory that holds content; the rest is the program, sockets and what the system keeps for them.
 const MEMORY_PART: u64 = 60;
+
+/// So many files for each stream are few: the last ones are not spread evenly.
+const FEW: u64 = 2;
 
 /// A price that a workspace is told is believed within this factor of the table.
 const BELIEVED: f64 = 10.0;
@@ -61,22 +64,24 @@ pub struct Prices {
     pub core_second: f64,
     /// A GiB of memory for a second.
     pub gib_second: f64,
-    /// Who says so, and when.
-    pub origin: String,
+    /// Who says so.
+    pub source: String,
+    /// When: a month or a day.
+    pub date: String,
 }
 
 impl Default for Prices {
     /// The only table of prices in this program: sandboxes, as reported in November 2026 (facts, modal §4 "price"). Nobody has checked
     /// them against a bill yet.
     fn default() -> Self {
-        Self { core_second: 0.000_039_4, gib_second: 0.000_006_7, origin: "prices as reported in November 2026".to_owned() }
+        Self { core_second: 0.000_039_4, gib_second: 0.000_006_7, source: "prices as reported".to_owned(), date: "2026-11".to_owned() }
     }
 }
 
 impl Prices {
-    /// The workspace's own, by resource, as Modal tells them. `None` where they cannot be understood: how resources are named, and per which
-    /// time, is not published, so that only values near the table's are believed.
-    pub fn of_workspace(rates: &BTreeMap<String, String>) -> Option<Self> {
+    /// The workspace's own, by resource, as Modal told them on this day. `None` where they cannot be understood: how resources are named, and
+    /// per which time, is not published, so that only values near the table's are believed.
+    pub fn of_workspace(rates: &BTreeMap<String, String>, date: &str) -> Option<Self> {
         let table = Self::default();
         let find = |words: &[&str], usual: f64| {
             let named = |sandboxes: bool| {
@@ -91,8 +96,23 @@ impl Prices {
         Some(Self {
             core_second: find(&["cpu", "core"], table.core_second)?,
             gib_second: find(&["memory", "mem", "gib"], table.gib_second)?,
-            origin: "this workspace's rates".to_owned(),
+            source: "this workspace's rates".to_owned(),
+            date: date.to_owned(),
         })
+    }
+
+    /// Who says so and when, for the end of a line.
+    pub fn text(&self) -> String {
+        format!("{} ({})", self.source, self.date)
+    }
+}
+
+/// How far an estimate is from a simulation with the same figures, which are guesses themselves (`cargo bench --bench fan_out`).
+fn accuracy(load: Load, carriers: u32) -> &'static str {
+    if load.files <= u64::from(carriers) * u64::from(STREAMS) * FEW {
+        "reckoned with guessed rates; with so few files for each stream it takes up to twice as long"
+    } else {
+        "reckoned with guessed rates; a simulation with the same rates comes to within a tenth of it"
     }
 }
 
@@ -143,16 +163,20 @@ pub struct ModalEstimate {
     pub container: Container,
     /// From the start to the report.
     pub seconds: f64,
+    /// The same in minutes, to a tenth.
+    pub minutes: f64,
     /// Seconds of all containers.
     pub container_seconds: f64,
     /// All containers, region included.
     pub dollars: f64,
     /// What that is reckoned with.
-    pub prices: Prices,
+    pub rates: Prices,
     /// What it is multiplied by for the region.
     pub region_multiplier: f64,
     /// Conductors after the first, because a container lives 24 hours.
     pub successors: u32,
+    /// How far it may be from the truth.
+    pub accuracy: &'static str,
 }
 
 /// Why a fan-out is as it is.
@@ -182,17 +206,27 @@ impl ModalEstimate {
             fan_out: Reasons { because: fan_out.because.clone(), instead: fan_out.instead.clone() },
             container,
             seconds: seconds.round(),
+            minutes: (seconds / 6.0).round() / 10.0,
             container_seconds: container_seconds.round(),
             dollars: round(container_seconds * container.dollars_per_second(&prices) * region.multiplier()),
-            prices,
+            rates: prices,
             region_multiplier: region.multiplier(),
             // never negative, and small
             successors: (seconds / (LIFE - BEFORE_THE_END)).floor() as u32,
+            accuracy: accuracy(load, fan_out.carriers()),
         }
     }
 
-    /// Two lines for a plan: what it takes, and why.
+    /// Three lines for a plan: what it takes, why, and how far that may be from the truth.
     pub fn text(&self) -> String {
+        let because = self.fan_out.instead.as_ref().unwrap_or(&self.fan_out.because);
+        let region =
+            if self.region_multiplier == 1.0 { String::new() } else { format!(", times {} for the region", self.region_multiplier) };
+        format!("modal        {}\n  because    {because}; {}{region}\n  accuracy   {}", self.line(), self.rates.text(), self.accuracy)
+    }
+
+    /// What it takes, in a line.
+    pub fn line(&self) -> String {
         let cores = f64::from(self.container.milli_cpu) / 1e3;
         let memory = f64::from(self.container.memory_mib) / 1024.0;
         let who = match self.workers {
@@ -206,25 +240,17 @@ impl ModalEstimate {
             1 => "; a container lives 24 h, so a successor takes over once".to_owned(),
             times => format!("; a container lives 24 h, so a successor takes over {times} times"),
         };
-        let because = self.fan_out.instead.as_ref().unwrap_or(&self.fan_out.because);
-        let region =
-            if self.region_multiplier == 1.0 { String::new() } else { format!(", times {} for the region", self.region_multiplier) };
-        format!(
-            "modal        {who} of {each}, about {}, {}{after}\n  because    {because}; {}{region}",
-            minutes(self.seconds),
-            money(self.dollars),
-            self.prices.origin
-        )
+        format!("{who} of {each}, about {}, {}{after}", minutes(self.seconds), money(self.dollars))
     }
 }
 
 /// To a hundredth of a cent.
-fn round(dollars: f64) -> f64 {
+pub(super) fn round(dollars: f64) -> f64 {
     (dollars * 1e4).round() / 1e4
 }
 
 /// `about $0.04`, `less than $0.01`.
-fn money(dollars: f64) -> String {
+pub(super) fn money(dollars: f64) -> String {
     if dollars < 0.01 { "less than $0.01".to_owned() } else { format!("about ${dollars:.2}") }
 }
 
@@ -248,7 +274,8 @@ mod tests {
         let plan = estimate(Ask::Nothing, 1, 90_000_000, TO_MODELSCOPE, Region::Any);
         insta::assert_snapshot!(plan.text(), @"
         modal        1 container of 1 core and 1 GiB, about 39 s, less than $0.01
-          because    one container carries it in 9 s; prices as reported in November 2026
+          because    one container carries it in 9 s; prices as reported (2026-11)
+          accuracy   reckoned with guessed rates; with so few files for each stream it takes up to twice as long
         ");
     }
 
@@ -257,7 +284,8 @@ mod tests {
         let plan = estimate(Ask::Nothing, 2_000, GB, TO_HUGGING_FACE, Region::Any);
         insta::assert_snapshot!(plan.text(), @"
         modal        28 containers (the conductor and 27 workers) of 1 core and 2 GiB each, about 11 min, about $0.91
-          because    one container would take 4.4 h, and more than 10 min is shared; prices as reported in November 2026
+          because    one container would take 4.4 h, and more than 10 min is shared; prices as reported (2026-11)
+          accuracy   reckoned with guessed rates; a simulation with the same rates comes to within a tenth of it
         ");
         insta::assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap(), @r#"
         {
@@ -269,15 +297,18 @@ mod tests {
             "memory_mib": 2048
           },
           "seconds": 643.0,
+          "minutes": 10.7,
           "container_seconds": 17183.0,
           "dollars": 0.9072,
-          "prices": {
+          "rates": {
             "core_second": 0.0000394,
             "gib_second": 6.7e-6,
-            "origin": "prices as reported in November 2026"
+            "source": "prices as reported",
+            "date": "2026-11"
           },
           "region_multiplier": 1.0,
-          "successors": 0
+          "successors": 0,
+          "accuracy": "reckoned with guessed rates; a simulation with the same rates comes to within a tenth of it"
         }
         "#);
     }
@@ -287,7 +318,8 @@ mod tests {
         let plan = estimate(Ask::Chunk(20 * GB), 20_000, 50 * GB, TO_MODELSCOPE, Region::of(Some("ap")));
         insta::assert_snapshot!(plan.text(), @"
         modal        100 containers (the conductor and 99 workers) of 1 core and 1 GiB each, about 55.6 h, about $1383.14; a container lives 24 h, so a successor takes over 2 times
-          because    --chunk-size: 20 GB makes 50000 shards and there may be 99 workers, so a shard has 10.1 TB; prices as reported in November 2026, times 1.5 for the region
+          because    --chunk-size: 20 GB makes 50000 shards and there may be 99 workers, so a shard has 10.1 TB; prices as reported (2026-11), times 1.5 for the region
+          accuracy   reckoned with guessed rates; a simulation with the same rates comes to within a tenth of it
         ");
     }
 
@@ -302,9 +334,14 @@ mod tests {
 
     #[test]
     fn a_workspaces_own_rates_count_where_they_can_be_understood() {
-        let of = |rates: &[(&str, &str)]| Prices::of_workspace(&rates.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let of = |rates: &[(&str, &str)]| {
+            Prices::of_workspace(&rates.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(), "2026-12-31")
+        };
         let known = of(&[("cpu", "0.0000131"), ("sandbox_cpu", "0.00003"), ("sandbox_memory", "0.000005"), ("gpu_h100", "0.001")]).unwrap();
-        assert_eq!((known.core_second, known.gib_second, known.origin.as_str()), (0.000_03, 0.000_005, "this workspace's rates"));
+        assert_eq!(
+            (known.core_second, known.gib_second, known.text().as_str()),
+            (0.000_03, 0.000_005, "this workspace's rates (2026-12-31)")
+        );
         let hourly = of(&[("Sandbox CPU core", "$0.1419"), ("Sandbox Memory GiB", "$0.0242")]).unwrap();
         assert!((hourly.core_second - 0.1419 / 3600.0).abs() < 1e-12, "{hourly:?}");
         for strange in [&[("cpu", "0.00003")][..], &[("cpu", "7"), ("memory", "0.000005")], &[("cpu", "x"), ("memory", "y")], &[]] {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Report, Request};
+use super::{ProvenFiles, Report, Request};
 use crate::repo::{Digests, RepoPath, Visibility};
 
 /// One line on a process's standard output.
@@ -102,8 +102,8 @@ pub enum What {
     },
     /// The destination is being read back.
     Verifying {},
-    /// A file is at the destination and proven.
-    Proven(ProvenFile),
+    /// Files are at the destination and proven.
+    Proven(ProvenFiles),
     /// How it ended. Always the last event.
     Report(Report),
 }

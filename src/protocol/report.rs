@@ -23,7 +23,7 @@ pub enum State {
     Refused,
     /// Stopped on request.
     Cancelled,
-    /// The process that carried it is gone without a report.
+    /// The process that carried it is gone without a report, or the time it might take was over.
     Interrupted,
 }
 

@@ -12,7 +12,7 @@ pub use sandboxed::Sandboxed;
 pub use watch::Watch;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Folder;
 use crate::protocol::{Job, RunnerKind};
 use crate::secret::Tokens;
@@ -101,6 +101,14 @@ impl Runners {
         match place.kind() {
             RunnerKind::Local => self.local.is_alive(place).await,
             RunnerKind::Modal => self.modal.is_alive(place).await,
+        }
+    }
+
+    /// What ended a conductor that could not say it itself; `None` where nobody knows, or nothing went wrong.
+    pub async fn failure(&self, place: &Place) -> Result<Option<Error>> {
+        match place.kind() {
+            RunnerKind::Local => Ok(None),
+            RunnerKind::Modal => self.modal.failure(place).await,
         }
     }
 

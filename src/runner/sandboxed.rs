@@ -25,6 +25,9 @@ const JOB: &str = "/hf2ms/job.json";
 /// As long as Modal lets a sandbox live.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How much longer than its process may take a sandbox lives, so that a commit under way and the last word fit in.
+const LAST_WORD: Duration = Duration::from_secs(15 * 60);
+
 /// Tags by which sandboxes are found again (facts, modal §3). Their values are words without `/`, so names of repositories do not go in.
 mod tag {
     /// Every sandbox of this program has it.
@@ -94,6 +97,14 @@ impl Sandboxed {
         }
     }
 
+    /// What ended the sandbox at a place, if it ended badly.
+    pub(super) async fn failure(&self, place: &Place) -> Result<Option<Error>> {
+        match self.sandbox_at(place).await? {
+            Some(sandbox) => Ok(self.client().await?.poll(&sandbox).await?.and_then(|ended| ended.failure())),
+            None => Ok(None),
+        }
+    }
+
     fn spec(&self, job: &Job, tokens: &Tokens) -> SandboxSpec {
         let way = Way { from: job.request.source.platform, to: job.request.destination.platform };
         let container = Container::of(way);
@@ -111,7 +122,7 @@ impl Sandboxed {
             secrets,
             milli_cpu: container.milli_cpu,
             memory_mib: container.memory_mib,
-            timeout: LIFE,
+            timeout: life(job.max_seconds),
             mounts: Vec::new(),
             regions: Vec::new(),
         }
@@ -166,6 +177,11 @@ impl Runner for Sandboxed {
     }
 }
 
+/// How long a sandbox may live whose process stops by itself after so many seconds: longer than these, as far as Modal lets it.
+fn life(max_seconds: Option<u64>) -> Duration {
+    max_seconds.map_or(LIFE, |seconds| Duration::from_secs(seconds).saturating_add(LAST_WORD).min(LIFE))
+}
+
 fn found(sandbox: Listed, environment: &str) -> Option<Found> {
     let id = sandbox.tags.get(tag::ID)?.clone();
     let place = Place::Modal { name: sandbox.name.unwrap_or_default(), sandbox: Some(sandbox.id), environment: environment.to_owned() };
@@ -194,4 +210,20 @@ fn digest_of(request: &Request) -> String {
 
 fn short_digest(bytes: &[u8]) -> String {
     hex::encode(&Sha256::digest(bytes)[..10])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_outlives_the_time_of_its_process_as_far_as_modal_lets_it() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert_eq!(life(None), LIFE);
+        assert_eq!(life(Some(7_200)), hours(2) + LAST_WORD);
+        for seconds in [1, 60, 3_600, 23 * 3_600, 24 * 3_600 - 1] {
+            assert!((Duration::from_secs(seconds)..=LIFE).contains(&life(Some(seconds))), "{seconds}");
+        }
+        assert_eq!([life(Some(90_000)), life(Some(u64::MAX))], [LIFE, LIFE]);
+    }
 }

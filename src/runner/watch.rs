@@ -16,6 +16,8 @@ const LOOK: Duration = Duration::from_millis(150);
 /// How long a look waits for the first line from the cloud, and for each that follows: then all that was written has come.
 const FIRST: Duration = Duration::from_secs(2);
 const NEXT: Duration = Duration::from_millis(100);
+/// How long it may take to read out what has ended.
+const LAST: Duration = Duration::from_secs(30);
 /// How long one rest waits for a line.
 const REST: Duration = Duration::from_secs(1);
 
@@ -50,10 +52,15 @@ impl Watch {
         if !self.connect(&place).await? {
             return Ok(false);
         }
-        let first = if std::mem::replace(&mut self.looked, true) { Duration::ZERO } else { FIRST };
+        let is_first = !std::mem::replace(&mut self.looked, true);
+        // asked before it is read: whoever has ended has said everything
+        let has_ended = is_first && !self.runners.is_alive(&place).await?;
         match &mut self.reading {
             Some(reading) => {
-                reading.read(first).await?;
+                reading.read(if is_first { FIRST } else { Duration::ZERO }).await?;
+                if has_ended {
+                    reading.read_out().await?;
+                }
                 if reading.over { self.runners.is_alive(&place).await } else { Ok(true) }
             }
             None => self.runners.is_alive(&place).await,
@@ -89,6 +96,15 @@ impl Watch {
 }
 
 impl Reading {
+    /// Takes all that is left of one that has ended. What does not come in time comes with the next look.
+    async fn read_out(&mut self) -> Result<()> {
+        let until = Instant::now() + LAST;
+        while !self.over && Instant::now() < until {
+            self.read(REST).await?;
+        }
+        Ok(())
+    }
+
     /// Takes lines until none comes for a moment.
     async fn read(&mut self, first: Duration) -> Result<()> {
         let mut until = Instant::now() + first;

@@ -4,6 +4,7 @@ use standins::huggingface::RepoKind;
 use standins::modal::{Modal, Setup};
 use standins::modelscope;
 
+use crate::static_worker;
 use crate::world::{KIB, MIB, World, generated};
 
 /// A world with a Modal, and a command line that finds it.
@@ -20,7 +21,7 @@ impl Cloud {
             world.set(&name, value);
         }
         world.unset("HF2MS_RUNNER");
-        world.set("HF2MS_WORKER_BIN", worker());
+        world.set("HF2MS_WORKER_BIN", static_worker::path());
         Self { world, modal }
     }
 }
@@ -31,11 +32,6 @@ impl Drop for Cloud {
             self.modal.strict().assert_clean();
         }
     }
-}
-
-/// The static program, built beforehand.
-fn worker() -> String {
-    std::env::var("HF2MS_TEST_WORKER").expect("HF2MS_TEST_WORKER names the static program")
 }
 
 #[test]

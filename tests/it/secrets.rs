@@ -7,11 +7,13 @@ use standins::marks::Marks;
 
 use crate::world::{Outcome, World, carrier_in};
 
-/// Marks what a variable holds, if it is one of those for tokens: also a token that no hub knows is a secret.
+/// Marks what a variable holds, if it is one of those for tokens, both halves of Modal's included: also a token that no service knows is a
+/// secret.
 pub fn mark(marks: &Marks, name: &str, value: &str) {
     let hub = match name {
         "HF_TOKEN" | "HUGGING_FACE_HUB_TOKEN" => "hf",
         "MODELSCOPE_TOKEN" | "MODELSCOPE_API_TOKEN" => "ms",
+        "MODAL_TOKEN_ID" | "MODAL_TOKEN_SECRET" => "modal",
         _ => return,
     };
     value.split_whitespace().for_each(|token| marks.token(hub, token));
@@ -114,6 +116,52 @@ mod noticed {
         }
         let world = World::start();
         assert_eq!(shell(&world, "echo HF_TOKEN is set, it begins with hf_").code, 0);
+    }
+
+    /// Both halves of a token for Modal.
+    const MODAL: [(&str, &str); 2] = [("MODAL_TOKEN_ID", "ak-aBcDeFgHiJkLmNoPqRsTuV"), ("MODAL_TOKEN_SECRET", "as-VuTsRqPoNmLkJiHgFeDcBa")];
+
+    fn with_modal(mut world: World) -> World {
+        MODAL.iter().for_each(|(name, value)| world.set(name, *value));
+        world
+    }
+
+    #[test]
+    fn either_half_of_a_token_for_modal() {
+        for (name, value) in MODAL {
+            for (script, form) in [
+                (format!("echo \"with ${name}\""), "a token of modal (as it is) on standard output"),
+                (format!("printf \"${name}\" | base64 -w0 >&2"), "a token of modal (base64) on standard error"),
+            ] {
+                let message = caught(|world| drop(shell(&with_modal(world), &script)));
+                assert!(message.starts_with(form), "{script}: {message}");
+            }
+            let message = caught(|world| {
+                let world = with_modal(world);
+                let folder = world.home.join("state/migrations/m1");
+                std::fs::create_dir_all(&folder).unwrap();
+                let event = serde_json::json!({ "seq": 0, "at": 0, "event": "warning", "message": format!("cannot use {value}") });
+                std::fs::write(folder.join("events.jsonl"), event.to_string()).unwrap();
+            });
+            assert!(message.contains("a token of modal") && message.contains("events.jsonl"), "{message}");
+            let header = format!("x-{}", name.to_lowercase().replace('_', "-"));
+            for in_url in [true, false] {
+                for hugging_face in [true, false] {
+                    let message = caught(|world| {
+                        let world = with_modal(world);
+                        let base = if hugging_face { world.hf.endpoint() } else { world.ms.endpoint() };
+                        let request = match in_url {
+                            true => Probe::get(format!("{base}/api/x?of={value}")),
+                            false => Probe::get(format!("{base}/api/x")).header(&header, value),
+                        };
+                        let _any = request.try_send();
+                    });
+                    assert!(message.contains("token-astray: a token of modal"), "{message}");
+                }
+            }
+        }
+        let world = with_modal(World::start());
+        assert_eq!(shell(&world, "echo MODAL_TOKEN_ID is set, it begins with ak-").code, 0);
     }
 
     #[test]

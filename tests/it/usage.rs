@@ -170,18 +170,29 @@ fn a_pasted_token_is_refused_and_never_repeated() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    let flags: [(&str, &[&str]); 7] = [
-        ("parallel", &["migrate", "hf:alice/bert", "--parallel"]),
-        ("workers", &["migrate", "hf:alice/bert", "--workers", "4"]),
-        ("chunk_size", &["plan", "hf:alice/bert", "--chunk-size", "5"]),
+    let flags: [(&str, &[&str]); 3] = [
         ("use_git", &["migrate", "hf:alice/bert", "--use-git"]),
-        ("runner_modal", &["migrate", "hf:alice/bert", "--runner", "modal"]),
         ("verify_file", &["verify", "proof.json"]),
         ("runner_foo", &["migrate", "hf:alice/bert", "--runner", "foo"]),
     ];
     for (name, arguments) in flags {
         insta::assert_snapshot!(format!("not_built_{name}"), refused_unasked(arguments));
     }
+}
+
+#[test]
+fn what_only_the_cloud_does_is_refused_here() {
+    let flags: [(&str, &[&str]); 3] = [
+        ("parallel", &["migrate", "hf:alice/bert", "--parallel"]),
+        ("workers", &["migrate", "hf:alice/bert", "--workers", "4"]),
+        ("chunk_size", &["plan", "hf:alice/bert", "--chunk-size", "5"]),
+    ];
+    for (name, arguments) in flags {
+        insta::assert_snapshot!(format!("here_{name}"), refused_unasked(arguments));
+    }
+    let world = world_with_a_model();
+    insta::assert_snapshot!("modal_without_token", refused(&world, 3, &["migrate", "hf:alice/bert", "--runner", "modal"]));
+    assert_eq!(world.hf.journal().total_requests(), 0, "a hub was asked");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Any beginning of a migration's events is a valid state.
 
 use hf2ms::progress::Progress;
-use hf2ms::protocol::{Event, InFlight, State, What};
-use hf2ms::repo::RepoPath;
+use hf2ms::protocol::{Event, How, InFlight, LINE_LIMIT, ProvenFile, ProvenFiles, State, What};
+use hf2ms::repo::{Digests, RepoPath};
 use proptest::prelude::*;
 
 /// A plan and what is told until the next one: never more done than there is.
@@ -25,7 +25,49 @@ fn stretch() -> impl Strategy<Value = Vec<What>> {
         .prop_map(|(planned, told)| std::iter::once(planned).chain(told).collect())
 }
 
+/// A proven file, whose path may be longer than a line and full of what JSON escapes.
+fn proven() -> impl Strategy<Value = ProvenFile> {
+    let path = prop_oneof![9 => "[a-z0-9.]{1,60}", 3 => "[a-zé\u{1}\"]{1,400}", 1 => "[x\u{1}]{3000,5000}"];
+    (path, any::<u64>(), any::<u8>()).prop_filter_map("a path", |(path, size, seed)| {
+        let digests = if seed < 40 { Digests::default() } else { Digests::of(&[seed]) };
+        Some(ProvenFile { path: RepoPath::new(path).ok()?, size, digests, how: if seed % 2 == 0 { How::Streamed } else { How::ReadBack } })
+    })
+}
+
+/// The line of an event, with its end.
+fn line(what: What) -> String {
+    serde_json::to_string(&Event { seq: u64::MAX, at: u64::MAX, what }).unwrap() + "\n"
+}
+
+fn read_back(lines: impl IntoIterator<Item = String>) -> Vec<ProvenFile> {
+    let mut progress = Progress::default();
+    lines.into_iter().for_each(|line| progress.apply(&serde_json::from_str(&line).unwrap()));
+    progress.proven
+}
+
 proptest! {
+    #[test]
+    fn proven_files_come_back_in_their_order_from_lines_that_fit_and_are_few(files in prop::collection::vec(proven(), 0..120)) {
+        let lines = ProvenFiles::lines_of(&files);
+        for of in &lines {
+            prop_assert!(!of.files.is_empty());
+            prop_assert!(line(What::Proven(of.clone())).len() <= LINE_LIMIT || of.files.len() == 1, "{}", of.files.len());
+        }
+        for pair in lines.windows(2) {
+            let both = ProvenFiles { files: [&pair[0].files[..], &pair[1].files].concat() };
+            // what frames a line is reckoned generously
+            prop_assert!(line(What::Proven(both)).len() > LINE_LIMIT - 128, "two lines would be one");
+        }
+        prop_assert_eq!(read_back(lines.into_iter().map(What::Proven).map(line)), files.clone());
+        // and as they were told before: one a line, without a list
+        let single = files.iter().map(|file| {
+            let mut event = serde_json::to_value(file).unwrap();
+            (event["seq"], event["at"], event["event"]) = (1.into(), 2.into(), "proven".into());
+            event.to_string()
+        });
+        prop_assert_eq!(read_back(single), files);
+    }
+
     #[test]
     fn counts_never_exceed_totals_and_nothing_is_verified_without_a_report(
         stretches in prop::collection::vec(stretch(), 1..5),

@@ -3,15 +3,19 @@
 use super::{count, line_of, size, start};
 use crate::migration::{Batch, Counts, Member, Stage};
 use crate::plan::TransferPlan;
+use crate::plan::modal::ModalEstimate;
 use crate::protocol::State;
 
 /// Warnings of one plan that are shown before a batch begins.
 const WARNINGS: usize = 3;
 
-/// One source's plan, before anything begins.
-pub(in crate::cli) fn planned(index: usize, all: usize, plan: &TransferPlan) -> String {
+/// One source's plan, before anything begins, and what it takes in the cloud.
+pub(in crate::cli) fn planned(index: usize, all: usize, plan: &TransferPlan, estimate: Option<&ModalEstimate>) -> String {
     let mut text = String::new();
     line_of(&mut text, &format!("[{}/{all}] {}", index + 1, start(plan)));
+    if let Some(estimate) = estimate {
+        line_of(&mut text, &format!("  modal: {}", estimate.line()));
+    }
     for risk in &plan.risks {
         line_of(&mut text, &format!("  ! {}", risk.describe()));
     }

@@ -6,7 +6,7 @@ mod plan;
 use std::fmt::Write;
 
 pub(super) use batch::{batch, error_lines, planned};
-pub(super) use plan::plan;
+pub(super) use plan::{PlanShown, plan};
 
 use crate::journal::Glance;
 use crate::migration::{PlatformCheck, Verdict};

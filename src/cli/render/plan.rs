@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::{NAMED, count, line_of, size};
 use crate::config::Config;
+use crate::plan::modal::ModalEstimate;
 use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan, word};
 use crate::repo::{Platform, RepoPath};
 
@@ -13,8 +16,17 @@ const FREE_DOWNLOADS: u64 = 5_000;
 /// Fewer requests than this for a single commit are not worth a line.
 const MANY_CALLS: u64 = 500;
 
-/// The plan.
-pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan) -> String {
+/// A plan in JSON, with what it takes in the cloud where it would run there.
+#[derive(Serialize)]
+pub(in crate::cli) struct PlanShown<'a> {
+    #[serde(flatten)]
+    pub(in crate::cli) plan: &'a TransferPlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) modal: Option<&'a ModalEstimate>,
+}
+
+/// The plan, and what it takes in the cloud.
+pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Option<&ModalEstimate>) -> String {
     let mut text = String::new();
     for risk in &plan.risks {
         line_of(&mut text, &format!("! {}", risk.describe()));
@@ -26,6 +38,9 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan) -> String {
     }
     more(&mut text, "warning: ", warnings.len());
     shores(&mut text, config, plan);
+    if let (Some(_), Ok(modal)) = (estimate, config.modal_settings()) {
+        line_of(&mut text, &format!("token        modal: {}, sent to {}", modal.origin, modal.servers.join(" or ")));
+    }
     copies(&mut text, plan);
     let totals = &plan.totals;
     line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
@@ -40,6 +55,9 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan) -> String {
     more(&mut text, "change       ", plan.changes.len());
     if let Some(estimate) = plan.estimate {
         costs(&mut text, plan, estimate);
+    }
+    if let Some(estimate) = estimate {
+        line_of(&mut text, &estimate.text());
     }
     line_of(&mut text, &format!("plan         {}", plan.plan_id));
     text.trim_end().to_owned()

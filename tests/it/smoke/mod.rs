@@ -27,7 +27,7 @@ impl Cloud {
         for (name, value) in modal.environment("alice") {
             world.set(name, value);
         }
-        world.set("HF2MS_WORKER_BIN", std::env::var("HF2MS_TEST_WORKER").expect("HF2MS_TEST_WORKER names the static program"));
+        world.set("HF2MS_WORKER_BIN", crate::static_worker::path());
         Self { world, modal }
     }
 

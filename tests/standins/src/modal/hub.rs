@@ -76,6 +76,8 @@ pub(super) struct State {
     pub(super) dooms: Vec<Doom>,
     /// Contents that are there and that so many more questions hear nothing of.
     pub(super) late: HashMap<String, u32>,
+    /// How often a content was said not to be there, less what was sent since: so many clients may send it, whoever is first.
+    pub(super) wanted: HashMap<String, u32>,
     last_created: f64,
 }
 

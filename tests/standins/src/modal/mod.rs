@@ -108,7 +108,8 @@ impl Modal {
     /// Starts a workspace without apps.
     pub fn start(setup: Setup) -> Self {
         static STARTED: AtomicU64 = AtomicU64::new(0);
-        let guard = Guard { marks: setup.marks, hub: HUB, homes: &[CONTROL], headers: &[("x-modal-token-secret", "")], logins: &[] };
+        let headers = &[("x-modal-token-id", ""), ("x-modal-token-secret", "")];
+        let guard = Guard { marks: setup.marks, hub: HUB, homes: &[CONTROL], headers, logins: &[] };
         let rig = Arc::new(Rig::new(&[CONTROL, ROUTER, BLOBS], guard));
         rig.strict.set_lenient_peers(setup.lenient_peers);
         let folder = format!("standins-modal-{}-{}", std::process::id(), STARTED.fetch_add(1, Relaxed));

@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use standins::marks::Marks;
 use standins::modal::proto::*;
-use standins::modal::rules;
+use standins::modal::{Setup, rules};
 use tonic::Code;
 
 use crate::world::{MARKED, World, key};
@@ -144,6 +145,19 @@ fn a_secret_in_a_header_is_astray() {
     let broken = |world: &World| world.modal.strict().count_of(rules::SECRET_OUTSIDE);
     let (_, refused) = call();
     assert_eq!((refused.unwrap_err().code(), broken(&world)), (Code::Unauthenticated, 1));
+}
+
+#[test]
+fn either_half_of_a_token_belongs_into_its_own_header() {
+    let marks = Marks::default();
+    let world = World::begin(Setup { marks: marks.clone(), ..Setup::default() });
+    // whoever hands it to a program marks this half too
+    marks.token("modal", &world.token.id);
+    hello(&world, |_| {}).unwrap();
+    world.modal.strict().assert_clean();
+    for half in [world.token.id.clone(), world.token.secret.clone()] {
+        world.breaks(rules::SECRET_OUTSIDE, || hello(&world, |headers| drop(headers.insert("x-modal-host", half)))).unwrap();
+    }
 }
 
 #[test]

@@ -133,6 +133,16 @@ fn a_file_that_is_there_is_not_sent_again() {
 }
 
 #[test]
+fn two_who_were_told_that_it_is_missing_may_both_send_it() {
+    let world = World::start();
+    let ask = || put_file(&world, &sha256(b"both"), None).unwrap().exists;
+    let send = || put_file(&world, &sha256(b"both"), Some(DataOneof::Data(b"both".to_vec()))).unwrap().exists;
+    assert_eq!([ask(), ask(), send(), send()], [false, false, true, true]);
+    world.modal.strict().assert_clean();
+    world.breaks(rules::NEEDLESS_UPLOAD, send);
+}
+
+#[test]
 fn what_was_never_made_is_not_found() {
     let world = World::start();
     let blob = || put_file(&world, &sha256(b"x"), Some(DataOneof::DataBlobId("bl-none".to_owned()))).map(drop);

@@ -61,7 +61,18 @@ fn exists(hub: &Hub, sha256: &str) -> bool {
         *left -= 1;
         return false;
     }
-    hub.files.has(sha256)
+    let exists = hub.files.has(sha256);
+    if !exists {
+        *state.wanted.entry(sha256.to_owned()).or_default() += 1;
+    }
+    exists
+}
+
+/// Whether whoever sends a content was asked to.
+fn is_wanted(hub: &Hub, sha256: &str) -> bool {
+    let mut state = hub.state();
+    let wanted = state.wanted.get_mut(sha256).filter(|wanted| **wanted > 0);
+    wanted.map(|wanted| *wanted -= 1).is_some()
 }
 
 pub(super) fn check_existence(hub: &Hub, request: MountBatchedCheckExistenceRequest) -> MountBatchedCheckExistenceResponse {
@@ -76,14 +87,15 @@ pub(super) fn put_file(hub: &Hub, request: MountPutFileRequest) -> Result<MountP
         return Err(hub.refuse(rules::WRONG_BYTES, Code::InvalidArgument, format!("`{sha256}` is no sha256")));
     }
     let told = !hub.state().late.contains_key(&sha256);
+    let wanted = request.data_oneof.is_some() && is_wanted(hub, &sha256);
     if hub.files.has(&sha256) {
-        if request.data_oneof.is_some() && told {
+        if request.data_oneof.is_some() && told && !wanted {
             hub.broken(rules::NEEDLESS_UPLOAD, format!("{sha256} is there"));
         }
         return Ok(MountPutFileResponse { exists: exists(hub, &sha256) });
     }
     match request.data_oneof {
-        None => return Ok(MountPutFileResponse { exists: false }),
+        None => return Ok(MountPutFileResponse { exists: exists(hub, &sha256) }),
         Some(DataOneof::Data(bytes)) => put_inline(hub, &sha256, &bytes)?,
         Some(DataOneof::DataBlobId(id)) => put_blob(hub, &sha256, &id)?,
     }
