@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::args::{MigrateOptions, VerifyOptions};
-use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended};
+use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended, say_who_carries};
 use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
@@ -167,9 +167,8 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, j
             let reason = || Error::new(ErrorKind::Interrupted, "not begun: the time is over");
             batch.stop(|| reason().hint_to("run the same command again: it goes on with what is missing"));
         }
-        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
-            continue;
-        }
+        let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
+        say_who_carries(prepared, how, json);
         let ran_already = batch.start(config, index, consent, How { max_time: left, ..how }).await;
         if let Stage::Started(folder) = &batch.members[index].stage {
             let folder = folder.clone();
@@ -196,9 +195,8 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, 
     let how = how.shared_by(ready)?;
     let mut started = 0;
     for index in 0..count {
-        if !matches!(batch.members[index].stage, Stage::Ready(_)) {
-            continue;
-        }
+        let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
+        say_who_carries(prepared, how, json);
         batch.start(config, index, consent, how).await;
         match &batch.members[index] {
             Member { id: Some(id), .. } if !json => {

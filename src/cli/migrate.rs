@@ -83,6 +83,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Ho
     if let (Some(estimate), false) = (&estimate, options.json) {
         say(&format!("{}\n{}", render::start(&prepared.plan), estimate.text()));
     }
+    say_who_carries(&prepared, how, options.json || estimate.is_some());
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
     let (folder, ran_already) = migration::start(config, &prepared, consent, how).await?;
@@ -106,6 +107,17 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Ho
 fn runs_already(folder: &Folder, how: How) -> String {
     let limit = if how.max_time.is_some() { "; --max-time does not change how long it may run" } else { "" };
     format!("it runs already, as {}; following that one{limit}", folder.id())
+}
+
+/// Says how many workers carry, and what is done otherwise than asked.
+pub(super) fn say_who_carries(prepared: &Prepared, how: How, quiet: bool) {
+    let fan_out = prepared.fan_out(how);
+    if let Some(instead) = &fan_out.instead {
+        say(&format!("warning: {instead}"));
+    }
+    if fan_out.workers > 0 && !quiet {
+        say(&format!("{} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
+    }
 }
 
 /// What the user allows: by flag, or by answering on a terminal. Visibility is loosened by flag only.

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Asked;
 use super::json_out;
-use crate::conductor::{Events, conduct, versions};
+use crate::conductor::{Events, carry_shard, conduct, versions};
+use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::Job;
+use crate::protocol::{Job, Role};
 use crate::secret::{Token, Tokens, holds_token};
 
 /// A job with 100,000 pairs of digests is below 20 MiB.
@@ -30,12 +31,16 @@ pub(super) fn run(own_session: bool, job: Option<&Path>, asked: &Asked) -> Resul
         Some(path) => read_file(path).inspect_err(tell)?,
         None => read(std::io::stdin().lock())?,
     };
+    let modal = modal(&job)?;
     let runtime = runtime()?;
     let (events, writer) = Events::into(std::io::stdout());
     let report = runtime.block_on(async {
         let cancel = CancellationToken::new();
         tokio::spawn(stop_on_signal(cancel.clone()));
-        conduct(job, &tokens, events, cancel).await
+        match job.role {
+            Role::Conductor => conduct(job, &tokens, modal, events, cancel).await,
+            Role::Worker => carry_shard(job, &tokens, events, cancel).await,
+        }
     });
     // transfers that were broken off hold events until their tasks are gone
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -80,7 +85,6 @@ fn read_file(path: &Path) -> Result<(Tokens, Job)> {
         error.hint_to("name a file that holds what `hf2ms plan --job` prints")
     };
     let text = std::fs::read_to_string(path).map_err(broken)?;
-    let token = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| Token::new(&text)).transpose();
     Ok((Tokens { hf: token("HF_TOKEN")?, ms: token("MODELSCOPE_TOKEN")? }, parse(&text, "the file holds no job")?))
 }
 
@@ -90,6 +94,18 @@ fn tell(error: &Error) {
     events.warn(error.to_string());
     drop(events);
     writer.finish();
+}
+
+/// How a conductor that has workers starts them: as the job says, with the tokens among its secrets.
+fn modal(job: &Job) -> Result<Option<ModalSettings>> {
+    let Some(address) = job.modal.as_ref().filter(|_| job.role == Role::Conductor && job.workers > 0) else { return Ok(None) };
+    let (id, secret) = (token("MODAL_TOKEN_ID")?, token("MODAL_TOKEN_SECRET")?);
+    Ok(id.zip(secret).map(|(id, secret)| ModalSettings::inside(address, id, secret)))
+}
+
+/// A token among the secrets of a container.
+fn token(name: &str) -> Result<Option<Token>> {
+    std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| Token::new(&text)).transpose()
 }
 
 fn parse(text: &str, refusal: &'static str) -> Result<Job> {

@@ -8,8 +8,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::fit;
-use crate::protocol::{Event, LIST_LIMIT, What};
+use crate::protocol::{Event, LIST_LIMIT, Report, What};
+use crate::worker::Meter;
 
+/// How often progress is told while something moves.
+const TICK: Duration = Duration::from_secs(1);
+/// How often it is told while nothing does, in ticks, so that silence means death (a heartbeat at least every 15 s).
+const HEARTBEAT: u32 = 10;
+/// How many of the files in flight are named.
+const NAMED: usize = 8;
 /// Progress is dropped while more lines than this wait to be written.
 const BACKLOG: usize = 1000;
 /// How long the end waits for a reader that does not read.
@@ -81,9 +88,32 @@ impl Events {
         }
     }
 
-    /// The first warnings, for the report, and how many there were.
-    pub fn warnings(&self) -> (Vec<String>, u64) {
-        self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Tells what a meter shows, for ever.
+    pub(super) async fn tell(&self, meter: &Meter) {
+        let mut quiet = 0;
+        let mut last = (0, (0, 0));
+        loop {
+            tokio::time::sleep(TICK).await;
+            let now = (meter.moved(), meter.done());
+            quiet = if now == last { quiet + 1 } else { HEARTBEAT };
+            last = now;
+            if quiet >= HEARTBEAT {
+                quiet = 0;
+                let (files_done, bytes_done) = now.1;
+                let (streams, allowed) = meter.streams();
+                self.send(What::Progress { moved: now.0, files_done, bytes_done, streams, allowed, in_flight: meter.in_flight(NAMED) });
+            }
+        }
+    }
+
+    /// Adds the first warnings to a report, sends it as the last word, and gives it back.
+    pub(super) fn finish(&self, mut report: Report) -> Report {
+        let (warnings, count) = self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.warnings.extend(warnings);
+        report.warnings.truncate(LIST_LIMIT);
+        report.warnings_count += count;
+        self.send(What::Report(report.clone()));
+        report
     }
 }
 

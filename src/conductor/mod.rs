@@ -4,9 +4,11 @@ mod advice;
 mod aftermath;
 mod events;
 mod fit;
+mod fleet;
 mod prove;
 mod publish;
 pub mod replace;
+mod shard_worker;
 mod survey;
 mod tally;
 mod transfer;
@@ -15,49 +17,40 @@ mod versions;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use aftermath::time_over;
 pub use aftermath::{Traces, cancelled};
 pub use events::{Events, Writer};
 pub use prove::{Expected, Proof, prove};
+pub use shard_worker::carry_shard;
 pub use survey::{Purpose, Survey};
 pub use versions::versions;
 
+use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
 use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
-use crate::protocol::{Job, LIST_LIMIT, PROTOCOL, ProvenFiles, Report, RunnerKind, What};
-use crate::repo::FileEntry;
+use crate::protocol::{Job, PROTOCOL, ProvenFiles, Report, RunnerKind, What};
+use crate::repo::{FileEntry, Platform};
+use crate::runner::modal::ModalClient;
 use crate::secret::Tokens;
 use crate::worker::Meter;
 use tally::Tally;
 
-/// How often progress is told while something moves.
-const TICK: Duration = Duration::from_secs(1);
-/// How often it is told while nothing does, so that silence means death (a heartbeat at least every 15 s).
-const HEARTBEAT: u32 = 10;
 /// How long a commit under way may take after a cancellation.
 const COMMIT_GRACE: Duration = Duration::from_secs(60);
 /// How often a plan is made again because the destination changed under it.
 const REPLANS: u32 = 3;
 
 /// Runs a job to its end and reports. Never fails: what went wrong is in the report.
-pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: CancellationToken) -> Report {
-    events.send(What::Started {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        protocol: PROTOCOL,
-        request: Some(Box::new(job.request.clone())),
-        source_commit: job.source_commit.clone(),
-    });
-    let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
-    let hub = |platform| {
-        let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
-        hub.tell_waits_to(events.faintly());
-        Ok::<_, Error>(hub)
-    };
+///
+/// `modal` is how to start workers, for a job that has any.
+pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, events: Events, cancel: CancellationToken) -> Report {
+    events.send(started(&job));
+    let hub = |platform| open(&job, tokens, &events, platform);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
     tally.compared(job.compared);
@@ -67,6 +60,9 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
             source: Arc::new(source),
             destination: Arc::new(hub(job.request.destination.platform)?),
             job: &job,
+            tokens,
+            modal: modal.as_ref(),
+            cloud: OnceCell::new(),
             events: events.clone(),
             meter: Arc::default(),
             tally: &tally,
@@ -87,13 +83,36 @@ pub async fn conduct(job: Job, tokens: &Tokens, events: Events, cancel: Cancella
     if let Ok(conductor) = &conductor {
         tally.moved(conductor.meter.moved());
     }
-    let mut report = tally.report();
-    let (warnings, count) = events.warnings();
-    report.warnings.extend(warnings);
-    report.warnings.truncate(LIST_LIMIT);
-    report.warnings_count += count;
-    events.send(What::Report(report.clone()));
-    report
+    events.finish(tally.report())
+}
+
+/// What a process says first.
+fn started(job: &Job) -> What {
+    What::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL,
+        request: Some(Box::new(job.request.clone())),
+        source_commit: job.source_commit.clone(),
+    }
+}
+
+/// The client of one hub, as patient as nobody waits for it.
+fn open(job: &Job, tokens: &Tokens, events: &Events, platform: Platform) -> Result<Hub> {
+    let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
+    let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
+    hub.tell_waits_to(events.faintly());
+    Ok(hub)
+}
+
+/// Refuses a job that was written by another version.
+fn check_protocol(job: &Job) -> Result<()> {
+    if job.protocol == PROTOCOL {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, "the job speaks another version of the protocol")
+        .with("job", job.protocol)
+        .with("program", PROTOCOL)
+        .hint_to("use the same version of hf2ms to plan and to run"))
 }
 
 /// Why it stops before it is done.
@@ -107,6 +126,11 @@ enum Stop {
 
 struct Conductor<'a> {
     job: &'a Job,
+    tokens: &'a Tokens,
+    /// How to start workers.
+    modal: Option<&'a ModalSettings>,
+    /// Where they run, once there are any.
+    cloud: OnceCell<ModalClient>,
     source: Arc<Hub>,
     destination: Arc<Hub>,
     events: Events,
@@ -126,14 +150,9 @@ impl Conductor<'_> {
     }
 
     async fn run(&self, cancel: CancellationToken) -> Result<()> {
-        if self.job.protocol != PROTOCOL {
-            return Err(Error::new(ErrorKind::Usage, "the job speaks another version of the protocol")
-                .with("job", self.job.protocol)
-                .with("program", PROTOCOL)
-                .hint_to("use the same version of hf2ms to plan and to run"));
-        }
+        check_protocol(self.job)?;
         let mut migrate = Box::pin(self.migrate());
-        let progress = self.tell_progress();
+        let progress = self.events.tell(&self.meter);
         tokio::pin!(progress);
         let stop = tokio::select! {
             outcome = &mut migrate => return outcome,
@@ -158,6 +177,7 @@ impl Conductor<'_> {
         }
         // what is still in flight is broken off
         drop(migrate);
+        self.end_workers().await;
         let traces = self.traces();
         let (destination, repo) = (self.destination.as_ref(), &self.job.request.destination);
         Err(match stop {
@@ -261,24 +281,6 @@ impl Conductor<'_> {
             self.events.warn(format!("asked for a {wanted} repository, {maker} made it {found}: change it on its page if you like"));
         }
         Ok((info, made))
-    }
-
-    async fn tell_progress(&self) {
-        let mut quiet = 0;
-        let mut last = (0, (0, 0));
-        loop {
-            tokio::time::sleep(TICK).await;
-            let now = (self.meter.moved(), self.meter.done());
-            quiet = if now == last { quiet + 1 } else { HEARTBEAT };
-            last = now;
-            if quiet >= HEARTBEAT {
-                quiet = 0;
-                let (files_done, bytes_done) = now.1;
-                let (streams, allowed) = self.meter.streams();
-                let in_flight = self.meter.in_flight(8);
-                self.events.send(What::Progress { moved: now.0, files_done, bytes_done, streams, allowed, in_flight });
-            }
-        }
     }
 
     fn set_head(&self, head: Option<String>) {

@@ -8,6 +8,7 @@ use crate::card;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Patience, retry};
 use crate::hub::{Destination, Location, PLAIN_LIMIT, RepoInfo, Source};
+use crate::plan::shard::{self, Blob};
 use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, Takes, TransferPlan, apply_known, pairs};
 use crate::protocol::Request;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath, Visibility};
@@ -40,6 +41,9 @@ pub struct Survey {
     pub selection: Selection,
     /// Bytes read only to compare.
     pub compared: u64,
+    /// The contents that workers may carry, from the source's listing alone, so that whoever surveys this commit finds the same: files that
+    /// surely go as blobs and whose sha256 is listed.
+    pub blobs: Vec<Blob>,
     /// Both digests of every file that was read.
     pub learned: Vec<Digests>,
     /// Files that the source lists and does not give, and why.
@@ -77,6 +81,11 @@ impl Survey {
         let (manifest, existing) = tokio::join!(from, look(destination, request));
         let (mut manifest, moved_to) = manifest.map_err(|error| error.during("read source"))?;
         let existing = existing.map_err(|error| error.during("read destination"))?;
+        let goes = |file: &FileEntry| {
+            let own = file.path.is_git_attributes() || file.path.as_str() == "README.md";
+            !own && selection.takes(&file.path) && destination.is_surely_lfs(&file.path, file.size)
+        };
+        let blobs = shard::blobs(&manifest.files, goes);
         apply_known(&mut manifest, known);
         let limits = destination.limits();
         // Hugging Face decides by name and content; what is a blob at the source is likely one there
@@ -89,6 +98,7 @@ impl Survey {
             card: None,
             selection,
             compared: 0,
+            blobs,
             learned: Vec::new(),
             unreadable: BTreeMap::new(),
             moved_to,

@@ -68,6 +68,16 @@ impl Tally {
         self.report.warnings_count = plan.warnings.len() as u64;
     }
 
+    /// So many workers carry.
+    pub(super) fn workers(&mut self, count: u32) {
+        self.report.workers = count;
+    }
+
+    /// A worker carried all that it was given.
+    pub(super) fn carried(&mut self) {
+        self.report.state = State::Verified;
+    }
+
     /// The destination did not exist and was created.
     pub(super) fn created(&mut self) {
         self.report.destination.created = true;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::publish::{Publisher, Terms, Voice, blob_action};
-use super::{Conductor, Expected, Survey};
+use super::{Conductor, Expected, Survey, fleet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
 use crate::plan::{Decision, Item, TransferPlan, pairs};
@@ -137,7 +137,11 @@ impl Transfer<'_> {
         let mut unique = HashSet::new();
         let files: Vec<_> = items.iter().map(|item| item.file.clone()).filter(|file| unique.insert(file.digests.sha256)).collect();
         let (there, learned, conductor) = (&mut self.there, &mut self.learned, self.conductor);
-        self.worker.carry_all(files, |carried| land(conductor, there, learned, carried)).await
+        let land = |carried| land(conductor, there, learned, carried);
+        match conductor.job.workers {
+            0 => self.worker.carry_all(files, land).await,
+            _ => fleet::carry(conductor, self.survey, &self.worker, files, land).await,
+        }
     }
 
     /// Queues the blobs of these files for the commit; a second path of a content needs no second transfer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::ModalAddress;
 use crate::secret::Token;
 
 /// Where Modal is, unless configured otherwise. The second is dialled when the first does not answer.
@@ -57,6 +58,38 @@ pub struct ModalSettings {
     pub client: ClientIdentity,
     /// Whether `HTTPS_PROXY` and its kin are followed.
     pub proxy: bool,
+}
+
+impl ModalSettings {
+    /// What a process elsewhere has to know beside the tokens.
+    pub fn address(&self) -> ModalAddress {
+        let ClientIdentity { kind, version, library } = self.client.clone();
+        ModalAddress {
+            servers: self.servers.clone(),
+            environment: self.environment.clone(),
+            builder_version: self.builder_version.clone(),
+            older: self.generation == Generation::V1,
+            client: (kind, version, library),
+            most_throttle_seconds: self.most_throttle_wait.map(|wait| wait.as_secs()),
+        }
+    }
+
+    /// The same settings in a sandbox, where there is no file and no proxy.
+    pub fn inside(address: &ModalAddress, token_id: Token, token_secret: Token) -> Self {
+        let (kind, version, library) = address.client.clone();
+        Self {
+            token_id,
+            token_secret,
+            origin: "the sandbox's secrets".to_owned(),
+            servers: address.servers.clone(),
+            environment: address.environment.clone(),
+            builder_version: address.builder_version.clone(),
+            generation: if address.older { Generation::V1 } else { Generation::V2 },
+            most_throttle_wait: address.most_throttle_seconds.map(Duration::from_secs),
+            client: ClientIdentity { kind, version, library },
+            proxy: false,
+        }
+    }
 }
 
 /// What settings are made from: the variables that matter, and the tokens that a `.env` gave. Holds token texts, so it has no `Debug`

@@ -83,6 +83,8 @@ async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
                 runner: RunnerKind::Modal,
                 workers: 0,
                 max_seconds: None,
+                files: Vec::new(),
+                modal: None,
             });
         }
     }

@@ -27,7 +27,7 @@ use crate::http::Patience;
 use crate::hub::Hub;
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
-use crate::plan::fan_out::Load;
+use crate::plan::fan_out::{FanOut, Load};
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::progress::Progress;
@@ -59,6 +59,11 @@ impl Prepared {
         self.plan.extra = Vec::new();
     }
 
+    /// Who carries it.
+    pub fn fan_out(&self, how: How) -> FanOut {
+        how.fan_out(self.load, way(&self.plan.request))
+    }
+
     /// The job that does it.
     pub fn job(&self, config: &Config, id: &str, consent: Consent, how: How) -> Job {
         let limits = match how.runner {
@@ -78,8 +83,10 @@ impl Prepared {
             compared: self.compared,
             limits: Limits { idle_seconds: config.idle_seconds, ..limits },
             runner: how.runner,
-            workers: how.fan_out(self.load, way(&self.plan.request)).workers,
+            workers: self.fan_out(how).workers,
             max_seconds: how.limit().map(|time| time.as_secs()),
+            files: Vec::new(),
+            modal: None,
         }
     }
 }
@@ -267,8 +274,12 @@ pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
     let runners = Runners::new(config);
     let folder = elsewhere::open(config, &runners, id).await?;
     let running = look(&runners, &folder).await?;
-    if let (Some(place), false) = (folder.place(), running.progress.state.is_final()) {
-        runners.cancel(&place).await?;
+    if let Some(place) = folder.place() {
+        // where the conductor is gone its workers may still run
+        let left_workers = running.progress.state == State::Interrupted && place.kind() == RunnerKind::Modal;
+        if !running.progress.state.is_final() || left_workers {
+            runners.cancel(&place).await?;
+        }
     }
     let waited = tokio::time::timeout(CANCEL_WAIT, follow(config, &folder, |_| {})).await;
     match waited {

@@ -43,6 +43,30 @@ pub struct Job {
     /// After so many seconds it stops, cleanly; never when absent.
     #[serde(default)]
     pub max_seconds: Option<u64>,
+    /// What a worker carries: of each content one file, with its sha256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileEntry>,
+    /// Where a conductor starts its workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modal: Option<ModalAddress>,
+}
+
+/// How a conductor that shares its work reaches Modal. Without the tokens: those are secrets of its sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModalAddress {
+    /// Addresses of the control plane, of which the first that answers is used.
+    pub servers: Vec<String>,
+    /// The environment's name; empty is the workspace's default.
+    pub environment: String,
+    /// The version of the image builder, where it is not the environment's own.
+    pub builder_version: Option<String>,
+    /// Whether calls of the older generation are made.
+    pub older: bool,
+    /// What the client says it is: type, version, library.
+    pub client: (u32, String, Option<String>),
+    /// Seconds that a call may be throttled; as long as it takes when absent.
+    pub most_throttle_seconds: Option<u64>,
 }
 
 /// Where a process runs, as flags and reports call it.
@@ -72,6 +96,8 @@ impl RunnerKind {
 pub enum Role {
     /// Decides, carries, commits, verifies.
     Conductor,
+    /// Carries the blobs that its job names, and nothing else.
+    Worker,
 }
 
 /// What the user asked for, resolved: both addresses, what to select.

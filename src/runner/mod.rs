@@ -2,8 +2,10 @@
 
 mod local;
 pub mod modal;
+pub mod names;
 mod sandboxed;
 mod watch;
+pub mod workers;
 
 use serde::{Deserialize, Serialize};
 

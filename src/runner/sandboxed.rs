@@ -5,40 +5,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use super::modal::{Listed, ModalClient, MountedFile, SandboxSpec, find_worker};
-use super::{Place, Runner, Started};
+use super::names::{JOB, PROGRAM, tag};
+use super::{Place, Runner, Started, names, workers};
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Folder;
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::protocol::{Job, Request};
-use crate::repo::RepoRef;
 use crate::secret::{Token, Tokens};
 
-/// Where the program and its job lie in the container.
-const PROGRAM: &str = "/hf2ms/hf2ms";
-const JOB: &str = "/hf2ms/job.json";
 /// As long as Modal lets a sandbox live.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much longer than its process may take a sandbox lives, so that a commit under way and the last word fit in.
 const LAST_WORD: Duration = Duration::from_secs(15 * 60);
-
-/// Tags by which sandboxes are found again (facts, modal §3). Their values are words without `/`, so names of repositories do not go in.
-mod tag {
-    /// Every sandbox of this program has it.
-    pub(super) const OURS: &str = "hf2ms";
-    /// The migration's id.
-    pub(super) const ID: &str = "id";
-    /// What the process is in it.
-    pub(super) const ROLE: &str = "role";
-    /// A digest of the request.
-    pub(super) const REQUEST: &str = "request";
-}
 
 /// The runner in the cloud. Connects once it is used.
 #[derive(Clone, Debug)]
@@ -69,10 +53,14 @@ impl Sandboxed {
     ///
     /// Fails with `Unauthorized` without tokens, with `Usage` when what is configured is wrong, with `Unavailable` when Modal cannot be reached.
     pub async fn client(&self) -> Result<&ModalClient> {
-        let settings = self.settings.as_ref().map_err(|error| Error::from(crate::error::ErrorReport::from(error.as_ref())))?;
+        let settings = self.settings()?;
         let client = self.client.get_or_try_init(|| ModalClient::connect(settings)).await?;
         client.tell_to(self.say);
         Ok(client)
+    }
+
+    fn settings(&self) -> Result<&ModalSettings> {
+        self.settings.as_deref().map_err(|error| Error::from(crate::error::ErrorReport::from(error.as_ref())))
     }
 
     /// Conductors of this program in the cloud, the newest first; of one migration, or of all.
@@ -105,13 +93,19 @@ impl Sandboxed {
         }
     }
 
-    fn spec(&self, job: &Job, tokens: &Tokens) -> SandboxSpec {
+    /// The sandbox of a conductor. Where it has workers to start it is given the pair of Modal's tokens, and only then.
+    fn spec(job: &Job, tokens: &Tokens, settings: &ModalSettings) -> SandboxSpec {
         let way = Way { from: job.request.source.platform, to: job.request.destination.platform };
         let container = Container::of(way);
         let secret = |name: &str, token: &Option<Token>| token.clone().map(|token| (name.to_owned(), token));
-        let secrets = [secret("HF_TOKEN", &tokens.hf), secret("MODELSCOPE_TOKEN", &tokens.ms)].into_iter().flatten().collect();
+        let mut secrets: BTreeMap<_, _> =
+            [secret("HF_TOKEN", &tokens.hf), secret("MODELSCOPE_TOKEN", &tokens.ms)].into_iter().flatten().collect();
+        if job.workers > 0 {
+            secrets.insert("MODAL_TOKEN_ID".to_owned(), settings.token_id.clone());
+            secrets.insert("MODAL_TOKEN_SECRET".to_owned(), settings.token_secret.clone());
+        }
         SandboxSpec {
-            name: Some(name_of(&job.request.destination)),
+            name: Some(names::of_conductor(&job.request.destination)),
             tags: BTreeMap::from([
                 (tag::OURS.to_owned(), "1".to_owned()),
                 (tag::ID.to_owned(), job.id.clone()),
@@ -132,15 +126,18 @@ impl Sandboxed {
 impl Runner for Sandboxed {
     async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Started> {
         let worker = find_worker()?;
-        let text = serde_json::to_vec(job).map_err(|error| Error::new(ErrorKind::Local, "cannot write the job").because(error))?;
         let client = self.client().await?;
+        let settings = self.settings()?;
+        let mounted = Job { modal: (job.workers > 0).then(|| settings.address()), ..job.clone() };
+        let text = serde_json::to_vec(&mounted).map_err(|error| Error::new(ErrorKind::Local, "cannot write the job").because(error))?;
         let files = [
             MountedFile { path: PROGRAM.to_owned(), bytes: worker.bytes, mode: 0o755 },
             MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 },
         ];
         let prepared = client.prepare(&files).await?;
-        let spec = self.spec(job, tokens);
-        let place = |sandbox| Place::Modal { name: name_of(&job.request.destination), sandbox, environment: self.environment() };
+        let spec = Self::spec(job, tokens, settings);
+        let place =
+            |sandbox| Place::Modal { name: names::of_conductor(&job.request.destination), sandbox, environment: self.environment() };
         // noted before it is created: should this process end now, it is found by its name
         folder.set_place(&place(None))?;
         let sandbox = client.create(&prepared, &spec).await?;
@@ -170,10 +167,16 @@ impl Runner for Sandboxed {
     }
 
     async fn cancel(&self, place: &Place) -> Result<()> {
+        let Place::Modal { name, .. } = place else { return Ok(()) };
+        let client = self.client().await?;
+        // first, because it would start others in the place of those that end
         if let Some(sandbox) = self.sandbox_at(place).await? {
-            self.client().await?.terminate(&sandbox).await?;
+            client.terminate(&sandbox).await?;
         }
-        Ok(())
+        match names::destination_in(name) {
+            Some(destination) => workers::end_all(client, destination).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -199,17 +202,8 @@ fn busy(job: &Job, id: Option<&str>) -> Error {
     }
 }
 
-/// The name that everybody who writes to this destination would take: one of them gets it.
-fn name_of(destination: &RepoRef) -> String {
-    format!("hf2ms-{}-g1", short_digest(destination.to_string().to_lowercase().as_bytes()))
-}
-
 fn digest_of(request: &Request) -> String {
-    short_digest(serde_json::to_string(request).unwrap_or_default().as_bytes())
-}
-
-fn short_digest(bytes: &[u8]) -> String {
-    hex::encode(&Sha256::digest(bytes)[..10])
+    names::digest(serde_json::to_string(request).unwrap_or_default().as_bytes())
 }
 
 #[cfg(test)]

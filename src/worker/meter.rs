@@ -17,6 +17,16 @@ pub struct Meter {
     streams: AtomicU64,
     allowed: AtomicU64,
     flying: Mutex<BTreeMap<u64, Arc<Track>>>,
+    elsewhere: Mutex<BTreeMap<(u32, u32), Elsewhere>>,
+}
+
+/// What another process told that moves for this one.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    moved: u64,
+    streams: u64,
+    allowed: u64,
+    in_flight: Vec<InFlight>,
 }
 
 #[derive(Debug)]
@@ -55,9 +65,25 @@ impl Meter {
         self.allowed.store(allowed as u64, Ordering::Relaxed);
     }
 
-    /// Transfers in flight, and how many may be.
+    /// Transfers in flight, and how many may be, here and elsewhere.
     pub fn streams(&self) -> (u64, u64) {
-        (self.streams.load(Ordering::Relaxed), self.allowed.load(Ordering::Relaxed))
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = (self.streams.load(Ordering::Relaxed), self.allowed.load(Ordering::Relaxed));
+        elsewhere.values().fold(own, |(streams, allowed), other| (streams + other.streams, allowed + other.allowed))
+    }
+
+    /// Another process told how far it is: bytes since its beginning, transfers in flight and allowed, a few of the files in flight. What it
+    /// told before is replaced; bytes that were counted stay counted.
+    pub fn told_elsewhere(&self, who: (u32, u32), moved: u64, (streams, allowed): (u64, u64), in_flight: Vec<InFlight>) {
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = elsewhere.entry(who).or_default();
+        self.moved.fetch_add(moved.saturating_sub(other.moved), Ordering::Relaxed);
+        *other = Elsewhere { moved: moved.max(other.moved), streams, allowed, in_flight };
+    }
+
+    /// Another process has ended: nothing flies there any more.
+    pub fn ended_elsewhere(&self, who: (u32, u32)) {
+        self.told_elsewhere(who, 0, (0, 0), Vec::new());
     }
 
     /// A file is done, moved or not.
@@ -76,14 +102,13 @@ impl Meter {
         (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
     }
 
-    /// The first few files in flight, the longest flying first.
+    /// The first few files in flight, the longest flying first; those of other processes after the own.
     pub fn in_flight(&self, most: usize) -> Vec<InFlight> {
         let flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
-        flying
-            .values()
-            .take(most)
-            .map(|track| InFlight { path: track.path.clone(), size: track.size, done: track.done.load(Ordering::Relaxed) })
-            .collect()
+        let own = |track: &Arc<Track>| InFlight { path: track.path.clone(), size: track.size, done: track.done.load(Ordering::Relaxed) };
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = elsewhere.values().flat_map(|other| &other.in_flight).cloned();
+        flying.values().map(own).chain(others).take(most).collect()
     }
 
     /// Counts bytes that travel inside a commit.
@@ -108,5 +133,27 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.meter.flying.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_elsewhere_is_counted_once_however_often_it_is_told() {
+        let meter = Meter::default();
+        meter.moved_inline(5);
+        let flight = |done| vec![InFlight { path: RepoPath::new("a").unwrap(), size: 100, done }];
+        meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
+        meter.told_elsewhere((1, 0), 7, (1, 2), Vec::new());
+        meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
+        assert_eq!((meter.moved(), meter.streams(), meter.in_flight(8).len()), (52, (9, 18), 1));
+        meter.ended_elsewhere((0, 0));
+        // read once more from the beginning
+        meter.told_elsewhere((0, 0), 10, (8, 16), flight(10));
+        assert_eq!(meter.moved(), 52);
+        meter.ended_elsewhere((0, 0));
+        assert_eq!((meter.streams(), meter.in_flight(8).len()), ((1, 2), 0));
     }
 }

@@ -102,8 +102,9 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
 
     /// Asks for these blobs and gives back the ones the destination lacks.
     pub async fn missing(&self, files: &[FileEntry]) -> Result<Vec<FileEntry>> {
-        let groups = files.chunks(self.destination.limits().negotiate).map(|group| self.negotiate(group.to_vec()));
-        let mut answers = futures_util::stream::iter(groups).buffered(NEGOTIATIONS);
+        let groups: Vec<_> = files.chunks(self.destination.limits().negotiate).map(<[FileEntry]>::to_vec).collect();
+        let asked = groups.into_iter().map(|group| self.negotiate(group));
+        let mut answers = futures_util::stream::iter(asked).buffered(NEGOTIATIONS);
         let mut missing = Vec::new();
         while let Some(group) = answers.next().await {
             missing.extend(group?.into_iter().filter(|(_, ticket)| ticket.is_some()).map(|(file, _)| file));

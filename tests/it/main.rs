@@ -19,6 +19,7 @@ mod container;
 mod corruption;
 mod cuts;
 mod faces;
+mod fan_out;
 mod faults_reading;
 mod faults_writing;
 mod guesses;

@@ -13,6 +13,14 @@ const LONGEST_SAID: usize = 300;
 /// How much of a log is shown.
 const LONGEST_TAIL: usize = 1500;
 
+/// What a workspace is told that has all it may have.
+const LIMIT: &str = "a limit of the Modal workspace is reached";
+
+/// Whether a sandbox was refused because there are as many as there may be now, and another one may be had later.
+pub fn is_full(error: &Error) -> bool {
+    error.kind() == ErrorKind::RateLimited || (error.kind() == ErrorKind::Forbidden && error.message() == LIMIT)
+}
+
 /// A call that the service, or the way to it, did not carry out.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -75,7 +83,7 @@ fn meaning(status: &Status, spoken: &str) -> Error {
         Code::NotFound => Error::new(ErrorKind::NotFound, "Modal does not know what the call names")
             .hint_to("check MODAL_ENVIRONMENT and MODAL_PROFILE: a sandbox, an app and an environment are known in their own workspace only"),
         Code::AlreadyExists => Error::new(ErrorKind::Conflict, "the name is taken by something that runs"),
-        Code::ResourceExhausted => Error::new(ErrorKind::Forbidden, "a limit of the Modal workspace is reached")
+        Code::ResourceExhausted => Error::new(ErrorKind::Forbidden, LIMIT)
             .hint_to("look at the spend limit and the plan at https://modal.com/settings/usage, raise the limit or wait, and run the same command again"),
         Code::Unimplemented => Error::new(ErrorKind::Unsupported, "Modal does not have this call, or not any more")
             .hint_to("a newer hf2ms may know its successor; `--runner local` works without Modal"),

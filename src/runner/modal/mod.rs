@@ -28,6 +28,7 @@ use tokio::sync::OnceCell;
 use tonic::Code;
 
 pub use account::Account;
+pub use failures::is_full;
 pub use find::Listed;
 pub use mount::MountedFile;
 pub use output::{Lines, Mark, Output};
