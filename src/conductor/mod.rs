@@ -285,12 +285,10 @@ impl Conductor<'_> {
 
     /// What is known of it when it is broken off.
     fn traces(&self) -> Traces {
-        Traces {
-            before: self.head.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            created: self.tally().report().destination.created,
-            committed: self.tally().has_commits(),
-            commit_under_way: *self.committing.borrow(),
-        }
+        let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tally = self.tally();
+        let (created, committed) = (tally.report().destination.created, tally.has_commits());
+        Traces { before, created, committed, commit_under_way: *self.committing.borrow() }
     }
 }
 
