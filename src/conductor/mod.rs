@@ -290,9 +290,8 @@ impl Conductor<'_> {
     /// What is known of it when it is broken off.
     fn traces(&self) -> Traces {
         let before = self.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // one look at the tally at a time: a second one within a statement would wait for the first for ever
-        let created = self.tally().report().destination.created;
-        let committed = self.tally().has_commits();
+        let tally = self.tally();
+        let (created, committed) = (tally.report().destination.created, tally.has_commits());
         Traces { before, created, committed, commit_under_way: *self.committing.borrow() }
     }
 }

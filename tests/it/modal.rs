@@ -21,7 +21,7 @@ impl Cloud {
             world.set(&name, value);
         }
         world.unset("HF2MS_RUNNER");
-        world.set("HF2MS_WORKER_BIN", static_worker::path());
+        world.set("HF2MS_WORKER_BIN", worker());
         Self { world, modal }
     }
 }
@@ -32,6 +32,11 @@ impl Drop for Cloud {
             self.modal.strict().assert_clean();
         }
     }
+}
+
+/// The static program.
+pub fn worker() -> String {
+    static_worker::path().to_owned()
 }
 
 #[test]

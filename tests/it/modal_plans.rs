@@ -37,10 +37,9 @@ impl Cloud {
     fn shown(&self, outcome: &Outcome) -> String {
         let address = self.modal.url().replace("http://", "");
         let text = outcome.shown(&self.world).replace(&address, "[MODAL]");
-        match text.split_once("this workspace's rates (") {
-            Some((before, after)) if after.starts_with("20") => format!("{before}this workspace's rates ([DATE]{}", &after[10..]),
-            _ => text,
-        }
+        let mut pieces = text.split("this workspace's rates (20");
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |text, piece| format!("{text}this workspace's rates ([DATE]{}", &piece[8..]))
     }
 
     fn modal_of(&self, arguments: &[&str]) -> Value {
