@@ -70,11 +70,11 @@ impl Watch {
     /// Waits until there may be more.
     pub async fn rest(&mut self) -> Result<()> {
         match &mut self.reading {
-            Some(reading) if !reading.over => reading.read(REST).await,
-            Some(_) => Ok(tokio::time::sleep(LOOK).await),
-            None if self.sandbox.is_some() => Ok(tokio::time::sleep(REST).await),
-            None => Ok(tokio::time::sleep(LOOK).await),
+            Some(reading) if !reading.over => return reading.read(REST).await,
+            None if self.sandbox.is_some() => tokio::time::sleep(REST).await,
+            Some(_) | None => tokio::time::sleep(LOOK).await,
         }
+        Ok(())
     }
 
     /// Begins to read, unless somebody else does. Says whether there is a sandbox.
