@@ -223,10 +223,10 @@ impl Destination for HuggingFace {
         let answer = self.http.put(request, body).await?;
         if !answer.status.is_success() {
             let (kind, retry) = classify(answer.status, retry_after(&answer.headers));
-            // a signed part URL that has expired is refused with 403: a new ticket helps. 400 is S3's word for a body that came too slowly
+            // a signed part URL that has expired is refused with 403, a part of an upload that is gone with 404: a new ticket helps. 400 is S3's word for a body that came too slowly
             // or not whole, too
             let (kind, retry) = match kind {
-                ErrorKind::Forbidden => (kind, Retry::Later(None)),
+                ErrorKind::Forbidden | ErrorKind::NotFound => (kind, Retry::Later(None)),
                 ErrorKind::InvalidInput => (ErrorKind::Unavailable, Retry::Later(None)),
                 _ => (kind, retry),
             };

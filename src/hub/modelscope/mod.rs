@@ -16,7 +16,7 @@ use super::{
     Account, Blob, Commit, CommitLimits, Created, Destination, Location, Opened, RepoInfo, Route, Sample, Source, Ticket, at_the_gate,
     endpoint, since_listed, unexpected,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, Http, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType, Visibility, encode};
 use crate::secret::{SafeUrl, Token};
@@ -179,7 +179,13 @@ impl Destination for ModelScope {
 
     async fn put(&self, request: &Request, body: UploadBody) -> Result<Option<String>> {
         let answer = self.http.put(request, body).await?;
-        wire::judge_put(&answer).map_err(|error| error.with("url", &request.url))?;
+        wire::judge_put(&answer)
+            .map_err(|error| match error.kind() {
+                // whether the repository is gone, or only this address, is seen when the next ticket is asked for
+                ErrorKind::NotFound => super::gone(error).retry(Retry::Later(None)),
+                _ => error,
+            })
+            .map_err(|error| error.with("url", &request.url))?;
         Ok(None)
     }
 

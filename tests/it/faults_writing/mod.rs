@@ -128,6 +128,7 @@
 //! | part: 400 slow body | `parts::a_part_whose_body_came_too_slowly_is_sent_again` |
 //! | part: address expired, other upload | `parts::an_address_of_a_part_that_has_expired_is_asked_for_anew` |
 //! | part: address expired, same upload | `parts::an_address_of_a_part_that_has_expired_goes_on_with_the_same_upload` |
+//! | part: upload gone | `parts::a_part_of_an_upload_that_is_gone_goes_up_by_a_new_ticket` |
 //! | part: flipped byte | `parts::a_byte_of_a_part_that_flips_on_the_way_is_found_at_the_completion` |
 //! | completion: 500, 503 for a moment | `parts::a_completion_that_fails_for_a_moment_is_asked_for_again` |
 //! | completion: 503 without end | `parts::a_completion_that_never_works_names_its_file` |
@@ -207,6 +208,7 @@
 //!
 //! | fault | test |
 //! |---|---|
+//! | deleted before a file goes up | `shore::a_destination_that_is_deleted_before_a_file_goes_up_is_named` |
 //! | deleted while files go up | `shore::a_destination_that_is_deleted_while_files_go_up_is_named` |
 //! | deleted at the commit | `shore::a_destination_that_is_deleted_at_the_commit_is_named` |
 //! | deleted after the commit | `shore::a_destination_that_is_deleted_right_after_the_commit_is_not_proven` |

@@ -69,6 +69,11 @@ on_hugging_face! {
         case.survives_but_for_parts();
     }
 
+    fn a_part_of_an_upload_that_is_gone_goes_up_by_a_new_ticket(case) {
+        case.fault(second(Fault::status(404).body("<Error><Code>NoSuchUpload</Code></Error>")));
+        case.survives_but_for_parts();
+    }
+
     fn an_address_of_a_part_that_has_expired_goes_on_with_the_same_upload(case) {
         case.trip.world.hf.behaviour(|behaviour| behaviour.resumes_uploads = true);
         case.fault(second(Fault::ExpireUrl));

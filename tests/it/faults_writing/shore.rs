@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use standins::faults::{Fault, Rule};
 
-use super::case::{Case, either_way, on_hugging_face, on_modelscope};
+use super::case::{Case, SMALL, either_way, on_hugging_face, on_modelscope};
 use crate::commits::migrate_into_theirs;
 use crate::trip::{CARD, Repo};
 use crate::world::MIB;
@@ -26,7 +26,16 @@ fn theirs(case: &Case, path: &str) {
 either_way! {
     fn a_destination_that_is_deleted_while_files_go_up_is_named(case) {
         let delete = deleting(case);
+        // one file alone, whose upload has begun
+        case.trip.source().remove(SMALL);
         case.trip.when_uploaded(MIB, delete);
+        case.fails(1).then_arrives();
+    }
+
+    fn a_destination_that_is_deleted_before_a_file_goes_up_is_named(case) {
+        let whole = case.whole();
+        case.trip.source().remove(SMALL);
+        case.fault(Rule::route(whole, Fault::Call(Arc::new(deleting(case)))).times(1));
         case.fails(1).then_arrives();
     }
 
