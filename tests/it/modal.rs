@@ -18,7 +18,7 @@ impl Cloud {
         let mut world = World::start();
         let modal = Modal::start(Setup { marks: world.marks.clone(), ..Setup::default() });
         for (name, value) in modal.environment("alice") {
-            world.set(&name, value);
+            world.set(name, value);
         }
         world.unset("HF2MS_RUNNER");
         world.set("HF2MS_WORKER_BIN", worker());
