@@ -169,6 +169,7 @@ both_ways! {
         cloud.assert_empty();
         assert!(cloud.trip.copy().ours().is_empty(), "nothing is visible");
         cloud.trip.slow_uploads(0);
+        crate::kill::settle(&cloud.trip);
         let report = cloud.trip.migrate(&[]).exits(0).json();
         cloud.assert_done(&report);
     }

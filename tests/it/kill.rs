@@ -8,7 +8,7 @@ use serde_json::Value;
 use standins::rig::CommitMoment;
 
 use crate::trip::{Repo, STOCK, Trip, Way, both_ways, stock};
-use crate::world::{MIB, Outcome, World, carrier_in, generated, started_at};
+use crate::world::{MIB, Outcome, World, carrier_in, generated, started_at, wait_until};
 
 /// What [`plenty`] sends: every content once.
 const PLENTY: u64 = STOCK + 7 * MIB + 5 * MIB + 9;
@@ -51,10 +51,11 @@ pub fn interrupted(trip: &Trip, outcome: Outcome) {
 /// Waits until what the dead process still had in its sockets has been read.
 pub fn settle(trip: &Trip) {
     let mut last = u64::MAX;
-    while last != trip.destination_journal().bytes_uploaded() {
-        last = trip.destination_journal().bytes_uploaded();
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_until("the destination has read what was sent to it", || {
+        let before = std::mem::replace(&mut last, trip.destination_journal().bytes_uploaded());
+        std::thread::sleep(Duration::from_millis(80));
+        before == last && trip.transfers_at_destination() == 0
+    });
 }
 
 /// Runs again to the end. What had landed before is not sent again.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use standins::content::Content;
+use standins::dials::Dials;
 use standins::faults::{Faults, Rule};
 use standins::huggingface;
 use standins::journal::Journal;
@@ -273,11 +274,21 @@ impl Trip {
 
     /// Throttles what reaches the destination's storage.
     pub fn slow_uploads(&self, bytes_per_second: u64) {
-        let dials = match self.way {
+        self.destination_dials().each(|lane| lane.set_upload_per_host(bytes_per_second));
+    }
+
+    /// How many files go to or come from the destination at this moment.
+    pub fn transfers_at_destination(&self) -> u64 {
+        let mut busy = 0;
+        self.destination_dials().each(|lane| busy += lane.busy());
+        busy
+    }
+
+    fn destination_dials(&self) -> &Dials {
+        match self.way {
             Way::HfToMs => self.world.ms.dials(),
             Way::MsToHf => self.world.hf.dials(),
-        };
-        dials.each(|lane| lane.set_upload_per_host(bytes_per_second));
+        }
     }
 
     /// Every file of the source is at the destination, byte for byte.

@@ -25,7 +25,7 @@ impl Dials {
     }
 
     /// Turns the dials of every origin.
-    pub fn each(&self, turn: impl Fn(&Lane)) {
+    pub fn each(&self, mut turn: impl FnMut(&Lane)) {
         self.lanes.iter().for_each(|(_, lane)| turn(lane));
     }
 }
