@@ -96,7 +96,7 @@ impl Progress {
                 self.commits.push(commit.clone());
                 self.state = State::Running;
             }
-            What::Verifying {} => self.in_flight.clear(),
+            What::Verifying {} | What::HandedOver { .. } => self.in_flight.clear(),
             What::Proven(proven) => self.proven.extend_from_slice(&proven.files),
             What::Report(report) => {
                 self.state = report.state;

@@ -33,19 +33,19 @@ pub(super) fn run(own_session: bool, job: Option<&Path>, asked: &Asked) -> Resul
     };
     let modal = modal(&job)?;
     let runtime = runtime()?;
-    let (events, writer) = Events::into(std::io::stdout());
+    let (events, writer) = Events::counted_from(job.before.first_event(), std::io::stdout());
     let report = runtime.block_on(async {
         let cancel = CancellationToken::new();
         tokio::spawn(stop_on_signal(cancel.clone()));
         match job.role {
             Role::Conductor => conduct(job, &tokens, modal, events, cancel).await,
-            Role::Worker => carry_shard(job, &tokens, events, cancel).await,
+            Role::Worker => Some(carry_shard(job, &tokens, events, cancel).await),
         }
     });
     // transfers that were broken off hold events until their tasks are gone
     runtime.shutdown_timeout(Duration::from_secs(2));
     writer.finish();
-    Ok(super::migrate::exit_code(&report))
+    Ok(report.map_or(0, |report| super::migrate::exit_code(&report)))
 }
 
 /// What a look into a sandbox asks for. It stays when told to, so that ending it from outside is tried as well.

@@ -24,15 +24,15 @@ pub async fn cancelled(destination: &Hub, repo: &RepoRef, traces: Traces) -> Err
         .hint_to("run the same command again to go on; what was sent need not be sent again")
 }
 
-/// The end of the time that it might take as an error that tells the same. `files` of `bytes` landed as blobs.
-pub(super) async fn time_over(destination: &Hub, repo: &RepoRef, traces: Traces, files: u64, bytes: u64) -> Error {
+/// The end of the time that it, or its container, might take as an error that tells the same. `files` of `bytes` landed as blobs.
+pub(super) async fn time_over(destination: &Hub, repo: &RepoRef, traces: Traces, whose: &str, (files, bytes): (u64, u64)) -> Error {
     let what = left(destination, repo, traces).await;
     let landed = match files {
         0 => String::new(),
         1 => format!("the content of 1 file ({}) has landed; ", gigabytes(bytes)),
         files => format!("the contents of {files} files ({}) have landed; ", gigabytes(bytes)),
     };
-    Error::new(ErrorKind::Interrupted, format!("the time is over; {landed}{what}"))
+    Error::new(ErrorKind::Interrupted, format!("{whose} is over; {landed}{what}"))
         .hint_to("run the same command again: it goes on with what is missing, and nothing that has landed is sent again")
 }
 

@@ -42,13 +42,18 @@ pub struct Writer {
 }
 
 impl Events {
-    /// Events into this writer.
+    /// Events into this writer, counted from 0.
     pub fn into(out: impl Write + Send + 'static) -> (Self, Writer) {
+        Self::counted_from(0, out)
+    }
+
+    /// The same, counted from a number.
+    pub fn counted_from(first: u64, out: impl Write + Send + 'static) -> (Self, Writer) {
         let (sender, receiver) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = waiting.clone();
         let thread = std::thread::spawn(move || write_all(out, &receiver, &counter));
-        (Self { shared: Arc::new(Shared { lines: Mutex::new((0, sender)), waiting, warnings: Mutex::default() }) }, Writer { thread })
+        (Self { shared: Arc::new(Shared { lines: Mutex::new((first, sender)), waiting, warnings: Mutex::default() }) }, Writer { thread })
     }
 
     /// Sends one event.

@@ -32,6 +32,7 @@ fn shrink(what: &mut What) -> bool {
         | What::Committing { .. }
         | What::Committed { .. }
         | What::Verifying {}
+        | What::HandedOver { .. }
         | What::Proven(_) => false,
     }
 }

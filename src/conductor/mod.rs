@@ -9,13 +9,14 @@ mod prove;
 mod publish;
 pub mod replace;
 mod shard_worker;
+mod succession;
 mod survey;
 mod tally;
 mod transfer;
 mod versions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -45,16 +46,20 @@ const COMMIT_GRACE: Duration = Duration::from_secs(60);
 /// How often a plan is made again because the destination changed under it.
 const REPLANS: u32 = 3;
 
-/// Runs a job to its end and reports. Never fails: what went wrong is in the report.
+/// Runs a job to its end and reports, or starts a successor, and then there is no report. Never fails: what went wrong is in the report.
 ///
 /// `modal` is how to start workers, for a job that has any.
-pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, events: Events, cancel: CancellationToken) -> Report {
+pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, events: Events, cancel: CancellationToken) -> Option<Report> {
     events.send(started(&job));
     let hub = |platform| open(&job, tokens, &events, platform);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
     tally.compared(job.compared);
+    tally.goes_on_from(job.before);
     let tally = Mutex::new(tally);
+    let meter = Meter::default();
+    meter.moved_before(job.before.moved);
+    let meter = Arc::new(meter);
     let conductor = hub(job.request.source.platform).and_then(|source| {
         Ok(Conductor {
             source: Arc::new(source),
@@ -64,7 +69,8 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
             modal: modal.as_ref(),
             cloud: OnceCell::new(),
             events: events.clone(),
-            meter: Arc::default(),
+            meter: meter.clone(),
+            began: Instant::now(),
             tally: &tally,
             head: Mutex::default(),
             fresh: Mutex::default(),
@@ -76,14 +82,16 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
     };
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(error) = outcome {
-        let (committed, moved) = (tally.has_commits(), conductor.as_ref().map_or(0, |conductor| conductor.meter.moved()));
-        tally.failed(&advice::advised(error, committed, moved));
+    match outcome {
+        Ok(End::HandedOver) => return None,
+        Ok(End::Done) => {}
+        Err(error) => {
+            let committed = tally.has_commits();
+            tally.failed(&advice::advised(error, committed, meter.moved()));
+        }
     }
-    if let Ok(conductor) = &conductor {
-        tally.moved(conductor.meter.moved());
-    }
-    events.finish(tally.report())
+    tally.moved(meter.moved());
+    Some(events.finish(tally.report()))
 }
 
 /// What a process says first.
@@ -122,6 +130,17 @@ enum Stop {
     Cancelled,
     /// The job may take no longer.
     TimeOver,
+    /// Its container is near its end.
+    ContainerOver,
+}
+
+/// How a conductor ends where nothing goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Everything is done.
+    Done,
+    /// Another conductor goes on.
+    HandedOver,
 }
 
 struct Conductor<'a> {
@@ -135,6 +154,8 @@ struct Conductor<'a> {
     destination: Arc<Hub>,
     events: Events,
     meter: Arc<Meter>,
+    /// When it began.
+    began: Instant,
     tally: &'a Mutex<Tally>,
     /// The destination's head before our first commit; nothing as long as nobody has looked.
     head: Mutex<Option<Option<String>>>,
@@ -149,21 +170,26 @@ impl Conductor<'_> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, cancel: CancellationToken) -> Result<()> {
+    async fn run(&self, cancel: CancellationToken) -> Result<End> {
         check_protocol(self.job)?;
-        let mut migrate = Box::pin(self.migrate());
+        let mut migrate = Box::pin(async {
+            self.take_over().await?;
+            self.migrate().await?;
+            Ok(End::Done)
+        });
         let progress = self.events.tell(&self.meter);
         tokio::pin!(progress);
         let stop = tokio::select! {
             outcome = &mut migrate => return outcome,
             () = &mut progress => Stop::Cancelled,
             () = cancel.cancelled() => Stop::Cancelled,
-            () = self.time_over() => Stop::TimeOver,
+            () = passed(self.job.max_seconds) => Stop::TimeOver,
+            () = passed(self.job.container_seconds) => Stop::ContainerOver,
         };
         // a commit under way is let end, because nobody could say what became of it; who runs out of time is in no hurry
         let mut committing = self.committing.subscribe();
         let patience = async {
-            if stop == Stop::TimeOver {
+            if stop != Stop::Cancelled {
                 cancel.cancelled().await;
             }
             tokio::time::sleep(COMMIT_GRACE).await;
@@ -177,24 +203,21 @@ impl Conductor<'_> {
         }
         // what is still in flight is broken off
         drop(migrate);
+        if stop == Stop::ContainerOver && self.modal.is_some() && !cancel.is_cancelled() {
+            match self.hand_over().await {
+                Ok(()) => return Ok(End::HandedOver),
+                Err(error) => self.events.warn(format!("no other container could take over: {error}")),
+            }
+        }
         self.end_workers().await;
-        let traces = self.traces();
+        let (traces, landed) = (self.traces(), self.tally().landed());
         let (destination, repo) = (self.destination.as_ref(), &self.job.request.destination);
         Err(match stop {
-            Stop::TimeOver if !cancel.is_cancelled() => {
-                let (files, bytes) = self.tally().landed();
-                time_over(destination, repo, traces, files, bytes).await
-            }
-            Stop::TimeOver | Stop::Cancelled => cancelled(destination, repo, traces).await,
+            _ if cancel.is_cancelled() => cancelled(destination, repo, traces).await,
+            Stop::Cancelled => cancelled(destination, repo, traces).await,
+            Stop::TimeOver => time_over(destination, repo, traces, "the time", landed).await,
+            Stop::ContainerOver => time_over(destination, repo, traces, "the container's time", landed).await,
         })
-    }
-
-    /// Waits until the time is over that the job may take, or for ever.
-    async fn time_over(&self) {
-        match self.job.max_seconds {
-            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-            None => std::future::pending().await,
-        }
     }
 
     /// Plans and does it; again when the destination changed in between.
@@ -293,6 +316,14 @@ impl Conductor<'_> {
         let tally = self.tally();
         let (created, committed) = (tally.report().destination.created, tally.has_commits());
         Traces { before, created, committed, commit_under_way: *self.committing.borrow() }
+    }
+}
+
+/// Waits until so many seconds have passed, or for ever.
+async fn passed(seconds: Option<u64>) {
+    match seconds {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Adds up what happened into the report.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, ErrorReport};
 use crate::plan::TransferPlan;
 use crate::protocol::{
-    ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, RunnerKind, SourceReport, State,
+    Before, ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, RunnerKind, SourceReport, State,
     VerificationReport,
 };
 use crate::repo::RepoPath;
@@ -14,6 +14,8 @@ use crate::verify::Verification;
 /// The report in the making.
 pub(super) struct Tally {
     started: Instant,
+    /// How long conductors before this one took.
+    before: Duration,
     report: Report,
     /// Blobs known to be at the destination, and their bytes.
     landed: (u64, u64),
@@ -51,7 +53,13 @@ impl Tally {
             error: None,
             resources: None,
         };
-        Self { started: Instant::now(), report, landed: (0, 0) }
+        Self { started: Instant::now(), report, landed: (0, 0), before: Duration::ZERO }
+    }
+
+    /// Takes over what conductors before this one did.
+    pub(super) fn goes_on_from(&mut self, before: Before) {
+        self.before = Duration::from_secs(before.seconds);
+        self.report.destination.created |= before.created;
     }
 
     /// What the plan says. A later plan of the same migration replaces it, but what moved stays counted.
@@ -185,7 +193,7 @@ impl Tally {
     /// The report as it stands.
     pub(super) fn report(&self) -> Report {
         let mut report = self.report.clone();
-        report.seconds = (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        report.seconds = ((self.before + self.started.elapsed()).as_secs_f64() * 1000.0).round() / 1000.0;
         report.resources = resources();
         report
     }

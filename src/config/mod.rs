@@ -16,6 +16,9 @@ use crate::secret::{Token, Tokens, holds_token, host_of};
 /// The two sites of ModelScope. Their accounts and tokens are separate.
 pub const MODELSCOPE_SITES: [&str; 2] = ["modelscope.cn", "modelscope.ai"];
 
+/// Seconds that a container in the cloud works at most.
+const LONGEST_IN_CLOUD: u64 = 84_600;
+
 /// A token and where it was found, for the user: `HF_TOKEN`, or `HF_TOKEN in ./.env`.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -44,6 +47,8 @@ pub struct Config {
     pub runner: Option<String>,
     /// `HF2MS_IDLE_TIMEOUT`: how many seconds nothing may come of a download before it is asked for anew.
     pub idle_seconds: u64,
+    /// `HF2MS_CONTAINER_TIME`: after how many seconds a container in the cloud is near its end.
+    pub container_seconds: u64,
     /// What was found and not used.
     pub warnings: Vec<String>,
     /// Says to a person what should be known while something goes on. A face sets it.
@@ -95,6 +100,7 @@ impl Config {
             home,
             runner: variables.get("HF2MS_RUNNER").cloned(),
             idle_seconds: idle_seconds(variables)?,
+            container_seconds: container_seconds(variables)?,
             warnings,
             say: |_| {},
         })
@@ -228,6 +234,18 @@ fn idle_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
         None => Ok(Limits::default().idle_seconds),
         Some(text) => text.trim().parse().ok().filter(|seconds| (1..=60).contains(seconds)).ok_or_else(|| {
             Error::usage("HF2MS_IDLE_TIMEOUT is no number of seconds", "set it to a whole number from 1 to 60, or not at all")
+                .with("got", format!("`{text}`"))
+        }),
+    }
+}
+
+/// From 5 seconds to 23.5 hours. Modal ends a sandbox after 24 (facts, modal §2.12): before that a commit under way ends and another container
+/// takes over.
+fn container_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
+    match variables.get("HF2MS_CONTAINER_TIME") {
+        None => Ok(LONGEST_IN_CLOUD),
+        Some(text) => text.trim().parse().ok().filter(|seconds| (5..=LONGEST_IN_CLOUD).contains(seconds)).ok_or_else(|| {
+            Error::usage("HF2MS_CONTAINER_TIME is no number of seconds", "set it to a whole number from 5 to 84600, or not at all")
                 .with("got", format!("`{text}`"))
         }),
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{Folder, at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Event, Report, What};
+use crate::runner::Place;
 
 /// Where the place is noted from which reading goes on.
 const MARK: &str = "mark.json";
@@ -90,6 +91,16 @@ impl Sink {
         self.events.write_all(format!("{line}\n").as_bytes()).map_err(|error| at(error, "write", &self.folder.path))?;
         self.next = seq + 1;
         Ok(())
+    }
+
+    /// Goes on with what another process prints, which is read from its beginning: its events have higher numbers than all before.
+    pub fn move_to(&mut self, place: &Place) -> Result<()> {
+        match std::fs::remove_file(self.folder.path.join(MARK)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(error, "remove", &self.folder.path.join(MARK))),
+            Ok(()) | Err(_) => {}
+        }
+        self.mark = None;
+        self.folder.set_place(place)
     }
 
     /// Notes where reading goes on. Everything before was taken.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
-use crate::protocol::{Consent, Event, Job, Limits, PROTOCOL, Role, RunnerKind, What};
+use crate::protocol::{Before, Consent, Event, Job, Limits, PROTOCOL, Role, RunnerKind, What};
 use crate::runner::modal::{Output, Sandbox};
 use crate::runner::{Place, Runners};
 
@@ -83,6 +83,8 @@ async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
                 runner: RunnerKind::Modal,
                 workers: 0,
                 max_seconds: None,
+                container_seconds: None,
+                before: Before::default(),
                 files: Vec::new(),
                 modal: None,
             });

@@ -7,9 +7,6 @@ use crate::plan::fan_out::{Ask, FanOut, Load};
 use crate::plan::rates::Way;
 use crate::protocol::RunnerKind;
 
-/// Modal ends a sandbox after 24 hours (facts, modal §2.5). A conductor stops by itself before that, while it can still say what is done.
-const LONGEST_IN_CLOUD: Duration = Duration::from_secs(23 * 60 * 60 + 30 * 60);
-
 /// Where it runs, with how many containers, for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct How {
@@ -38,14 +35,6 @@ impl How {
                 .with("containers", self.containers)),
             Some(containers) => Ok(Self { containers, ..self }),
             None => Ok(self),
-        }
-    }
-
-    /// After how long it stops by itself.
-    pub fn limit(&self) -> Option<Duration> {
-        match self.runner {
-            RunnerKind::Local => self.max_time,
-            RunnerKind::Modal => Some(self.max_time.map_or(LONGEST_IN_CLOUD, |time| time.min(LONGEST_IN_CLOUD))),
         }
     }
 

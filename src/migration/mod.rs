@@ -31,7 +31,7 @@ use crate::plan::fan_out::{FanOut, Load};
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::progress::Progress;
-use crate::protocol::{Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
+use crate::protocol::{Before, Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
 use crate::repo::{Digests, FileEntry, Platform};
 use crate::runner::{Runners, Started};
 
@@ -84,7 +84,9 @@ impl Prepared {
             limits: Limits { idle_seconds: config.idle_seconds, ..limits },
             runner: how.runner,
             workers: self.fan_out(how).workers,
-            max_seconds: how.limit().map(|time| time.as_secs()),
+            max_seconds: how.max_time.map(|time| time.as_secs()),
+            container_seconds: (how.runner == RunnerKind::Modal).then_some(config.container_seconds),
+            before: Before::default(),
             files: Vec::new(),
             modal: None,
         }

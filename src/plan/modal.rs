@@ -173,7 +173,7 @@ pub struct ModalEstimate {
     pub rates: Prices,
     /// What it is multiplied by for the region.
     pub region_multiplier: f64,
-    /// Conductors after the first, because a container lives 24 hours.
+    /// Conductors after the first, because a container lives 24 hours. One without workers has none: it stops, and the same command goes on.
     pub successors: u32,
     /// How far it may be from the truth.
     pub accuracy: &'static str,
@@ -212,7 +212,7 @@ impl ModalEstimate {
             rates: prices,
             region_multiplier: region.multiplier(),
             // never negative, and small
-            successors: (seconds / (LIFE - BEFORE_THE_END)).floor() as u32,
+            successors: if fan_out.workers == 0 { 0 } else { (seconds / (LIFE - BEFORE_THE_END)).floor() as u32 },
             accuracy: accuracy(load, fan_out.carriers()),
         }
     }
@@ -236,6 +236,9 @@ impl ModalEstimate {
         let each =
             format!("{cores} core{} and {memory} GiB{}", if cores == 1.0 { "" } else { "s" }, if self.workers == 0 { "" } else { " each" });
         let after = match self.successors {
+            0 if self.seconds > LIFE - BEFORE_THE_END => {
+                "; a container lives 24 h: it stops before that, and the same command goes on".to_owned()
+            }
             0 => String::new(),
             1 => "; a container lives 24 h, so a successor takes over once".to_owned(),
             times => format!("; a container lives 24 h, so a successor takes over {times} times"),

@@ -8,7 +8,7 @@ use crate::repo::{Digests, RepoPath, Visibility};
 /// One line on a process's standard output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
-    /// Counts from 0 without gaps.
+    /// Counts without gaps, from 0, or from where the job of a conductor that succeeds another begins.
     pub seq: u64,
     /// Milliseconds since 1970.
     pub at: u64,
@@ -104,6 +104,13 @@ pub enum What {
     Verifying {},
     /// Files are at the destination and proven.
     Proven(ProvenFiles),
+    /// Another conductor goes on, because this one's container is near its end. The last event of this one, and then there is no report.
+    HandedOver {
+        /// The name of the other one's sandbox.
+        name: String,
+        /// Its id.
+        sandbox: String,
+    },
     /// How it ended. Always the last event.
     Report(Report),
 }

@@ -43,12 +43,45 @@ pub struct Job {
     /// After so many seconds it stops, cleanly; never when absent.
     #[serde(default)]
     pub max_seconds: Option<u64>,
+    /// After so many seconds its container is near its end: a conductor with workers starts its successor then, one without stops. Never when
+    /// absent.
+    #[serde(default)]
+    pub container_seconds: Option<u64>,
+    /// What conductors before this one did.
+    #[serde(default)]
+    pub before: Before,
     /// What a worker carries: of each content one file, with its sha256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileEntry>,
     /// Where a conductor starts its workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modal: Option<ModalAddress>,
+}
+
+/// What was done of a migration by conductors whose containers came to their end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// How many there were.
+    pub conductors: u32,
+    /// Payload bytes that they sent to the destination.
+    pub moved: u64,
+    /// Seconds that they took.
+    pub seconds: u64,
+    /// Whether one of them created the destination.
+    pub created: bool,
+}
+
+impl Before {
+    /// The number of the next one's first event: higher than that of any event before.
+    pub fn first_event(&self) -> u64 {
+        u64::from(self.conductors) * 1_000_000_000
+    }
+
+    /// Which conductor of its migration the next one is, counted from 1.
+    pub fn generation(&self) -> u32 {
+        self.conductors.saturating_add(1)
+    }
 }
 
 /// How a conductor that shares its work reaches Modal. Without the tokens: those are secrets of its sandbox.

@@ -8,7 +8,7 @@ mod report;
 mod versions;
 
 pub use event::{Event, How, InFlight, ProvenFile, What};
-pub use job::{Consent, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
+pub use job::{Before, Consent, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
 pub use places::Places;
 pub use proven::ProvenFiles;
 pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};

@@ -1,5 +1,6 @@
 //! Where a conductor runs: as a child process of this machine, or in a sandbox of Modal.
 
+pub mod conductor_spec;
 mod local;
 pub mod modal;
 pub mod names;

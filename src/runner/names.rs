@@ -16,8 +16,8 @@ pub const SHARD_JOB: &str = "/hf2ms-job/job.json";
 
 /// What begins every name.
 const PREFIX: &str = "hf2ms-";
-/// What ends a conductor's.
-const CONDUCTOR: &str = "-g1";
+/// What comes before the number of a conductor at the end of its name.
+const GENERATION: &str = "-g";
 
 /// Tags (facts, modal §3). Their values are words without `/`, so names of repositories do not go in.
 pub mod tag {
@@ -31,6 +31,8 @@ pub mod tag {
     pub const REQUEST: &str = "request";
     /// The destination, as in names.
     pub const TO: &str = "to";
+    /// Which conductor of its migration it is, counted from 1.
+    pub const GENERATION: &str = "generation";
     /// Which shard a worker has.
     pub const SHARD: &str = "shard";
     /// How many had it before.
@@ -44,14 +46,26 @@ pub fn of_destination(destination: &RepoRef) -> String {
     digest(format!("{} {destination}", destination.repo_type).to_lowercase().as_bytes())
 }
 
-/// The name of the conductor that writes to a destination.
-pub fn of_conductor(destination: &RepoRef) -> String {
-    format!("{PREFIX}{}{CONDUCTOR}", of_destination(destination))
+/// The name of a conductor that writes to a destination: of the first of its migration, or of one that succeeds others.
+pub fn of_conductor(destination: &RepoRef, generation: u32) -> String {
+    format!("{PREFIX}{}{GENERATION}{generation}", of_destination(destination))
 }
 
 /// What stands for the destination in a conductor's name.
 pub fn destination_in(conductor: &str) -> Option<&str> {
-    conductor.strip_prefix(PREFIX)?.strip_suffix(CONDUCTOR)
+    let (destination, generation) = conductor.strip_prefix(PREFIX)?.rsplit_once(GENERATION)?;
+    (!generation.is_empty() && generation.bytes().all(|digit| digit.is_ascii_digit())).then_some(destination)
+}
+
+/// Which conductor of its migration has this name, counted from 1.
+pub fn generation_in(conductor: &str) -> Option<u32> {
+    conductor.strip_prefix(PREFIX)?.rsplit_once(GENERATION)?.1.parse().ok()
+}
+
+/// The tags that all conductors of a destination have, and nobody else.
+pub fn of_conductors(destination: &str) -> BTreeMap<String, String> {
+    let tags = [(tag::OURS, "1"), (tag::ROLE, "conductor"), (tag::TO, destination)];
+    tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// The tags that all workers of a destination have, and nobody else.
@@ -73,11 +87,17 @@ mod tests {
     #[test]
     fn a_destination_is_the_same_however_it_is_written_and_found_again_in_its_conductors_name() {
         let of = |name: &str| RepoRef { platform: Platform::ModelScope, repo_type: RepoType::Model, id: name.parse().unwrap() };
-        assert_eq!(of_conductor(&of("Alice/Bert")), of_conductor(&of("alice/bert")));
-        assert_ne!(of_conductor(&of("alice/bert")), of_conductor(&of("alice/bart")));
+        let first = |destination: &RepoRef| of_conductor(destination, 1);
+        assert_eq!(first(&of("Alice/Bert")), first(&of("alice/bert")));
+        assert_ne!(first(&of("alice/bert")), first(&of("alice/bart")));
         let dataset = RepoRef { repo_type: RepoType::Dataset, ..of("alice/bert") };
-        assert_ne!(of_conductor(&of("alice/bert")), of_conductor(&dataset));
-        assert_eq!(destination_in(&of_conductor(&of("alice/bert"))), Some(of_destination(&of("alice/bert")).as_str()));
+        assert_ne!(first(&of("alice/bert")), first(&dataset));
+        for generation in [1, 2, 10] {
+            let name = of_conductor(&of("alice/bert"), generation);
+            assert_eq!(generation_in(&name), Some(generation));
+            assert_eq!(destination_in(&name), Some(of_destination(&of("alice/bert")).as_str()));
+        }
+        assert_eq!(destination_in("hf2ms-x-g"), None);
         assert_eq!(destination_in("hf2ms-x-0-1"), None);
     }
 }

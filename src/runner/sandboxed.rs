@@ -3,26 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::modal::{Listed, ModalClient, MountedFile, SandboxSpec, find_worker};
-use super::names::{JOB, PROGRAM, tag};
-use super::{Place, Runner, Started, names, workers};
+use super::modal::{Listed, ModalClient, SandboxSpec, find_worker};
+use super::names::tag;
+use super::{Place, Runner, Started, conductor_spec, names, workers};
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Folder;
-use crate::plan::modal::Container;
-use crate::plan::rates::Way;
-use crate::protocol::{Job, Request};
-use crate::secret::{Token, Tokens};
-
-/// As long as Modal lets a sandbox live.
-const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How much longer than its process may take a sandbox lives, so that a commit under way and the last word fit in.
-const LAST_WORD: Duration = Duration::from_secs(15 * 60);
+use crate::protocol::Job;
+use crate::secret::Tokens;
 
 /// The runner in the cloud. Connects once it is used.
 #[derive(Clone, Debug)]
@@ -37,6 +28,8 @@ pub struct Sandboxed {
 pub struct Found {
     /// The migration's id.
     pub id: String,
+    /// Which conductor of its migration it is, counted from 1.
+    pub generation: u32,
     /// Where it runs or ran.
     pub place: Place,
     /// Whether it runs.
@@ -93,32 +86,13 @@ impl Sandboxed {
         }
     }
 
-    /// The sandbox of a conductor. Where it has workers to start it is given the pair of Modal's tokens, and only then.
-    fn spec(job: &Job, tokens: &Tokens, settings: &ModalSettings) -> SandboxSpec {
-        let way = Way { from: job.request.source.platform, to: job.request.destination.platform };
-        let container = Container::of(way);
-        let secret = |name: &str, token: &Option<Token>| token.clone().map(|token| (name.to_owned(), token));
-        let mut secrets: BTreeMap<_, _> =
-            [secret("HF_TOKEN", &tokens.hf), secret("MODELSCOPE_TOKEN", &tokens.ms)].into_iter().flatten().collect();
-        if job.workers > 0 {
-            secrets.insert("MODAL_TOKEN_ID".to_owned(), settings.token_id.clone());
-            secrets.insert("MODAL_TOKEN_SECRET".to_owned(), settings.token_secret.clone());
-        }
-        SandboxSpec {
-            name: Some(names::of_conductor(&job.request.destination)),
-            tags: BTreeMap::from([
-                (tag::OURS.to_owned(), "1".to_owned()),
-                (tag::ID.to_owned(), job.id.clone()),
-                (tag::ROLE.to_owned(), "conductor".to_owned()),
-                (tag::REQUEST.to_owned(), digest_of(&job.request)),
-            ]),
-            args: [PROGRAM, "run-job", "--job", JOB].map(str::to_owned).into(),
-            secrets,
-            milli_cpu: container.milli_cpu,
-            memory_mib: container.memory_mib,
-            timeout: life(job.max_seconds),
-            mounts: Vec::new(),
-            regions: Vec::new(),
+    /// The conductor that writes to the destination already, if there is one. Its own name would not tell: one that succeeds another has a
+    /// name of its own.
+    async fn writing(&self, client: &ModalClient, job: &Job, spec: &SandboxSpec) -> Result<Option<Started>> {
+        let tags = names::of_conductors(&names::of_destination(&job.request.destination));
+        match client.list(&tags, false).await?.into_iter().next() {
+            Some(conductor) => already(job, spec, &conductor.tags).map(Some),
+            None => Ok(None),
         }
     }
 }
@@ -128,26 +102,22 @@ impl Runner for Sandboxed {
         let worker = find_worker()?;
         let client = self.client().await?;
         let settings = self.settings()?;
+        let spec = conductor_spec::spec(job, tokens, settings);
+        if let Some(started) = self.writing(client, job, &spec).await? {
+            return Ok(started);
+        }
         let mounted = Job { modal: (job.workers > 0).then(|| settings.address()), ..job.clone() };
-        let text = serde_json::to_vec(&mounted).map_err(|error| Error::new(ErrorKind::Local, "cannot write the job").because(error))?;
-        let files = [
-            MountedFile { path: PROGRAM.to_owned(), bytes: worker.bytes, mode: 0o755 },
-            MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 },
-        ];
-        let prepared = client.prepare(&files).await?;
-        let spec = Self::spec(job, tokens, settings);
-        let place =
-            |sandbox| Place::Modal { name: names::of_conductor(&job.request.destination), sandbox, environment: self.environment() };
+        let prepared = client.prepare(&conductor_spec::files(&mounted, &worker)?).await?;
+        let name = spec.name.clone().unwrap_or_default();
+        let place = |sandbox| Place::Modal { name: name.clone(), sandbox, environment: self.environment() };
         // noted before it is created: should this process end now, it is found by its name
         folder.set_place(&place(None))?;
         let sandbox = client.create(&prepared, &spec).await?;
         if sandbox.attached {
             let tags = client.tags(&sandbox.id).await?;
-            match (tags.get(tag::ID), tags.get(tag::REQUEST)) {
-                // created by an earlier try of this very start
-                (Some(id), _) if *id == job.id => {}
-                (Some(id), request) if request == spec.tags.get(tag::REQUEST) => return Ok(Started::Already(id.clone())),
-                (id, _) => return Err(busy(job, id.map(String::as_str))),
+            // or created by an earlier try of this very start
+            if tags.get(tag::ID) != Some(&job.id) {
+                return already(job, &spec, &tags);
             }
         }
         let place = place(Some(sandbox.id));
@@ -169,26 +139,37 @@ impl Runner for Sandboxed {
     async fn cancel(&self, place: &Place) -> Result<()> {
         let Place::Modal { name, .. } = place else { return Ok(()) };
         let client = self.client().await?;
-        // first, because it would start others in the place of those that end
+        let Some(destination) = names::destination_in(name) else { return Ok(()) };
+        // conductors first, because they would start others in the place of those that end
         if let Some(sandbox) = self.sandbox_at(place).await? {
             client.terminate(&sandbox).await?;
+            // it may have started its successor a moment before
+            let tags = client.tags(&sandbox).await?;
+            if let Some(id) = tags.get(tag::ID) {
+                let mut same = names::of_conductors(destination);
+                same.insert(tag::ID.to_owned(), id.clone());
+                for successor in client.list(&same, false).await? {
+                    client.terminate(&successor.id).await?;
+                }
+            }
         }
-        match names::destination_in(name) {
-            Some(destination) => workers::end_all(client, destination).await,
-            None => Ok(()),
-        }
+        workers::end_all(client, destination).await
     }
-}
-
-/// How long a sandbox may live whose process stops by itself after so many seconds: longer than these, as far as Modal lets it.
-fn life(max_seconds: Option<u64>) -> Duration {
-    max_seconds.map_or(LIFE, |seconds| Duration::from_secs(seconds).saturating_add(LAST_WORD).min(LIFE))
 }
 
 fn found(sandbox: Listed, environment: &str) -> Option<Found> {
     let id = sandbox.tags.get(tag::ID)?.clone();
     let place = Place::Modal { name: sandbox.name.unwrap_or_default(), sandbox: Some(sandbox.id), environment: environment.to_owned() };
-    Some(Found { id, place, alive: sandbox.ended.is_none() })
+    let generation = sandbox.tags.get(tag::GENERATION).and_then(|number| number.parse().ok()).unwrap_or(1);
+    Some(Found { id, generation, place, alive: sandbox.ended.is_none() })
+}
+
+/// What it means that a conductor with these tags writes to the destination.
+fn already(job: &Job, spec: &SandboxSpec, tags: &BTreeMap<String, String>) -> Result<Started> {
+    match (tags.get(tag::ID), tags.get(tag::REQUEST)) {
+        (Some(id), request) if request == spec.tags.get(tag::REQUEST) => Ok(Started::Already(id.clone())),
+        (id, _) => Err(busy(job, id.map(String::as_str))),
+    }
 }
 
 fn busy(job: &Job, id: Option<&str>) -> Error {
@@ -199,25 +180,5 @@ fn busy(job: &Job, id: Option<&str>) -> Error {
             error.with("id", id).hint_to(format!("follow it with `hf2ms status {id} --follow`, or stop it with `hf2ms cancel {id}`"))
         }
         None => error.hint_to("wait until it has ended; its sandbox is in the app hf2ms on Modal's dashboard"),
-    }
-}
-
-fn digest_of(request: &Request) -> String {
-    names::digest(serde_json::to_string(request).unwrap_or_default().as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sandbox_outlives_the_time_of_its_process_as_far_as_modal_lets_it() {
-        let hours = |hours: u64| Duration::from_secs(hours * 3600);
-        assert_eq!(life(None), LIFE);
-        assert_eq!(life(Some(7_200)), hours(2) + LAST_WORD);
-        for seconds in [1, 60, 3_600, 23 * 3_600, 24 * 3_600 - 1] {
-            assert!((Duration::from_secs(seconds)..=LIFE).contains(&life(Some(seconds))), "{seconds}");
-        }
-        assert_eq!([life(Some(90_000)), life(Some(u64::MAX))], [LIFE, LIFE]);
     }
 }

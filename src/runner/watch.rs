@@ -1,15 +1,15 @@
 //! Looking at a migration from here. What runs on this machine writes into the folder itself; what runs in the cloud is read, and its
-//! events are put there.
+//! events are put there. Where a conductor's container came to its end, its successor is read after it.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::modal::{Lines, Output, Sandbox};
-use super::{Place, Runners};
+use super::{Place, Runners, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Sink};
-use crate::protocol::{Event, RunnerKind};
+use crate::protocol::{Event, RunnerKind, What};
 
 /// How often a folder on this machine is looked at.
 const LOOK: Duration = Duration::from_millis(150);
@@ -36,6 +36,10 @@ struct Reading {
     sink: Sink,
     /// Everything it printed was read.
     over: bool,
+    /// It said its last word.
+    reported: bool,
+    /// It said where the migration goes on.
+    handed_over: Option<(String, String)>,
 }
 
 impl Watch {
@@ -45,25 +49,41 @@ impl Watch {
 
     /// Brings what was said until now into the folder, and tells whether it still runs.
     pub async fn look(&mut self) -> Result<bool> {
-        let Some(place) = self.folder.place() else { return Ok(false) };
-        if place.kind() == RunnerKind::Local {
-            return self.runners.is_alive(&place).await;
+        loop {
+            let Some(place) = self.folder.place() else { return Ok(false) };
+            if place.kind() == RunnerKind::Local {
+                return self.runners.is_alive(&place).await;
+            }
+            if self.look_at(&place).await? {
+                return Ok(true);
+            }
+            match self.successor(&place).await? {
+                None => return Ok(false),
+                Some(next) => {
+                    // who does not read waits for who does
+                    let Some(reading) = &mut self.reading else { return Ok(true) };
+                    reading.sink.move_to(&next)?;
+                }
+            }
         }
-        if !self.connect(&place).await? {
+    }
+
+    async fn look_at(&mut self, place: &Place) -> Result<bool> {
+        if !self.connect(place).await? {
             return Ok(false);
         }
         let is_first = !std::mem::replace(&mut self.looked, true);
         // asked before it is read: whoever has ended has said everything
-        let has_ended = is_first && !self.runners.is_alive(&place).await?;
+        let has_ended = is_first && !self.runners.is_alive(place).await?;
         match &mut self.reading {
             Some(reading) => {
                 reading.read(if is_first { FIRST } else { Duration::ZERO }).await?;
                 if has_ended {
                     reading.read_out().await?;
                 }
-                if reading.over { self.runners.is_alive(&place).await } else { Ok(true) }
+                if reading.over { self.runners.is_alive(place).await } else { Ok(true) }
             }
-            None => self.runners.is_alive(&place).await,
+            None => self.runners.is_alive(place).await,
         }
     }
 
@@ -77,9 +97,31 @@ impl Watch {
         Ok(())
     }
 
+    /// Where the migration goes on after a conductor that ended without a last word.
+    async fn successor(&self, place: &Place) -> Result<Option<Place>> {
+        let Place::Modal { name, environment, .. } = place else { return Ok(None) };
+        if self.sandbox.is_none() || self.reading.as_ref().is_some_and(|reading| reading.reported) {
+            return Ok(None);
+        }
+        if let Some((name, sandbox)) = self.reading.as_ref().and_then(|reading| reading.handed_over.clone()) {
+            return Ok(Some(Place::Modal { name, sandbox: Some(sandbox), environment: environment.clone() }));
+        }
+        // it may have told somebody else
+        let generation = names::generation_in(name).unwrap_or(1);
+        let conductors = self.runners.modal().conductors(Some(self.folder.id())).await?;
+        let newest = conductors.into_iter().max_by_key(|found| found.generation);
+        Ok(newest.filter(|found| found.generation > generation).map(|found| found.place))
+    }
+
     /// Begins to read, unless somebody else does. Says whether there is a sandbox.
     async fn connect(&mut self, place: &Place) -> Result<bool> {
         let modal = self.runners.modal();
+        if let (Some(read), Place::Modal { sandbox: Some(sandbox), .. }) = (&self.sandbox, place)
+            && read != sandbox
+        {
+            // another conductor succeeds the one that was read
+            (self.sandbox, self.reading, self.looked) = (None, None, false);
+        }
         if self.sandbox.is_none() {
             self.sandbox = modal.sandbox_at(place).await?;
         }
@@ -89,7 +131,7 @@ impl Watch {
         {
             let mark = sink.mark().and_then(|mark| serde_json::from_value(mark).ok());
             let lines = modal.client().await?.patient().lines(&Sandbox::known(sandbox), mark.as_ref());
-            self.reading = Some(Reading { lines, sink, over: false });
+            self.reading = Some(Reading { lines, sink, over: false, reported: false, handed_over: None });
         }
         Ok(true)
     }
@@ -114,6 +156,11 @@ impl Reading {
                     // a line that is no event, from whatever wrapped the process, says nothing
                     if let Ok(event) = serde_json::from_str::<Event>(&line) {
                         self.sink.take(event.seq, &line)?;
+                        match event.what {
+                            What::Report(_) => self.reported = true,
+                            What::HandedOver { name, sandbox } => self.handed_over = Some((name, sandbox)),
+                            _ => {}
+                        }
                     }
                 }
                 // what is missing is only how it went: the report comes last

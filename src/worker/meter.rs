@@ -27,6 +27,7 @@ struct Elsewhere {
     streams: u64,
     allowed: u64,
     in_flight: Vec<InFlight>,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +52,11 @@ impl Meter {
         let track = Arc::new(Track { path: path.clone(), size, done: AtomicU64::new(0) });
         self.flying.lock().unwrap_or_else(PoisonError::into_inner).insert(key, track.clone());
         Flight { meter: self.clone(), key, track }
+    }
+
+    /// What another process moved before this one began.
+    pub fn moved_before(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Starts to count done files anew, for another plan. What moved has moved.
@@ -78,12 +84,22 @@ impl Meter {
         let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         let other = elsewhere.entry(who).or_default();
         self.moved.fetch_add(moved.saturating_sub(other.moved), Ordering::Relaxed);
-        *other = Elsewhere { moved: moved.max(other.moved), streams, allowed, in_flight };
+        *other = Elsewhere { moved: moved.max(other.moved), streams, allowed, in_flight, ended: false };
     }
 
     /// Another process has ended: nothing flies there any more.
     pub fn ended_elsewhere(&self, who: (u32, u32)) {
         self.told_elsewhere(who, 0, (0, 0), Vec::new());
+        if let Some(other) = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&who) {
+            other.ended = true;
+        }
+    }
+
+    /// The bytes moved but for those of processes that go on: whoever listens to them next is told of those again.
+    pub fn moved_for_good(&self) -> u64 {
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let told_again: u64 = elsewhere.values().filter(|other| !other.ended).map(|other| other.moved).sum();
+        self.moved().saturating_sub(told_again)
     }
 
     /// A file is done, moved or not.
@@ -149,7 +165,9 @@ mod tests {
         meter.told_elsewhere((1, 0), 7, (1, 2), Vec::new());
         meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
         assert_eq!((meter.moved(), meter.streams(), meter.in_flight(8).len()), (52, (9, 18), 1));
+        assert_eq!(meter.moved_for_good(), 5);
         meter.ended_elsewhere((0, 0));
+        assert_eq!(meter.moved_for_good(), 45, "all but what the other one will tell again");
         // read once more from the beginning
         meter.told_elsewhere((0, 0), 10, (8, 16), flight(10));
         assert_eq!(meter.moved(), 52);

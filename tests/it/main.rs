@@ -47,6 +47,7 @@ mod smoke;
 mod static_worker;
 #[cfg(target_os = "linux")]
 mod streaming;
+mod successor;
 mod tokens;
 mod trip;
 mod usage;

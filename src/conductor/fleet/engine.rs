@@ -15,7 +15,7 @@ use crate::conductor::{Conductor, Survey};
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
-use crate::protocol::{Consent, Event, Job, Limits, Report, Request, Role, What};
+use crate::protocol::{Before, Consent, Event, Job, Limits, Report, Request, Role, What};
 use crate::repo::FileEntry;
 use crate::runner::modal::{Ended, Mark, ModalClient, MountedFile, Output, Prepared, Sandbox, SandboxSpec, find_worker, is_full};
 use crate::runner::names::{self, PROGRAM, SHARD_JOB, tag};
@@ -249,6 +249,9 @@ fn job(conductor: &Conductor<'_>, survey: &Survey) -> Job {
         compared: 0,
         limits: Limits { idle_seconds: conductor.job.limits.idle_seconds, ..container(conductor).limits() },
         workers: 0,
+        max_seconds: None,
+        container_seconds: None,
+        before: Before::default(),
         modal: None,
         ..conductor.job.clone()
     }

@@ -76,7 +76,7 @@ pub(super) async fn carry(
 
 impl Conductor<'_> {
     /// Modal, connected.
-    async fn cloud(&self) -> Result<&ModalClient> {
+    pub(super) async fn cloud(&self) -> Result<&ModalClient> {
         let settings = self.modal.ok_or_else(|| {
             Error::usage(
                 "the job has workers, and nothing to start them with",
