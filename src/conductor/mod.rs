@@ -55,10 +55,10 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
     tally.compared(job.compared);
-    tally.goes_on_from(job.before);
+    tally.goes_on_from(&job.before);
     let tally = Mutex::new(tally);
     let meter = Meter::default();
-    meter.moved_before(job.before.moved);
+    meter.moved_before(job.before.moved, &job.before.workers);
     let meter = Arc::new(meter);
     let conductor = hub(job.request.source.platform).and_then(|source| {
         Ok(Conductor {
@@ -203,7 +203,7 @@ impl Conductor<'_> {
         }
         // what is still in flight is broken off
         drop(migrate);
-        if stop == Stop::ContainerOver && self.modal.is_some() && !cancel.is_cancelled() {
+        if stop == Stop::ContainerOver && self.modal.is_some() && !cancel.is_cancelled() && self.gets_on() {
             match self.hand_over().await {
                 Ok(()) => return Ok(End::HandedOver),
                 Err(error) => self.events.warn(format!("no other container could take over: {error}")),

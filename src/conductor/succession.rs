@@ -16,6 +16,11 @@ use crate::runner::names::{self, tag};
 const FAREWELL: Duration = Duration::from_secs(120);
 
 impl Conductor<'_> {
+    /// Whether another container would get further than this one: what it did not send whole it sends anew, but for what workers carry.
+    pub(super) fn gets_on(&self) -> bool {
+        self.tally().has_sent() || !self.meter.goes_on_elsewhere().is_empty()
+    }
+
     /// Starts the successor. Nothing may be carried or committed meanwhile or afterwards; workers go on.
     ///
     /// Fails when Modal cannot start one; then there is none.
@@ -26,7 +31,8 @@ impl Conductor<'_> {
             max_seconds: self.job.max_seconds.map(|most| most.saturating_sub(seconds).max(1)),
             before: Before {
                 conductors: self.job.before.generation(),
-                moved: self.meter.moved_for_good(),
+                moved: self.meter.moved(),
+                workers: self.meter.goes_on_elsewhere(),
                 seconds: self.job.before.seconds + seconds,
                 created: self.tally().report().destination.created,
             },

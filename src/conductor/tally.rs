@@ -19,6 +19,7 @@ pub(super) struct Tally {
     report: Report,
     /// Blobs known to be at the destination, and their bytes.
     landed: (u64, u64),
+    has_sent: bool,
 }
 
 impl Tally {
@@ -53,11 +54,11 @@ impl Tally {
             error: None,
             resources: None,
         };
-        Self { started: Instant::now(), report, landed: (0, 0), before: Duration::ZERO }
+        Self { started: Instant::now(), report, landed: (0, 0), has_sent: false, before: Duration::ZERO }
     }
 
     /// Takes over what conductors before this one did.
-    pub(super) fn goes_on_from(&mut self, before: Before) {
+    pub(super) fn goes_on_from(&mut self, before: &Before) {
         self.before = Duration::from_secs(before.seconds);
         self.report.destination.created |= before.created;
     }
@@ -107,8 +108,14 @@ impl Tally {
     }
 
     /// A blob is at the destination, sent or found there.
-    pub(super) fn lands(&mut self, size: u64) {
+    pub(super) fn lands(&mut self, size: u64, reused: bool) {
         self.landed = (self.landed.0 + 1, self.landed.1 + size);
+        self.has_sent |= !reused;
+    }
+
+    /// Whether a blob was sent whole.
+    pub(super) fn has_sent(&self) -> bool {
+        self.has_sent
     }
 
     /// How many blobs are at the destination, and their bytes.

@@ -298,7 +298,7 @@ fn land(
         there.insert(sha256, (reused, file.digests.or(digests)));
     }
     conductor.meter.file_done(file.size);
-    conductor.tally().lands(file.size);
+    conductor.tally().lands(file.size, reused);
     conductor.events.send(What::Blob { path: file.path.clone(), size: file.size, digests, reused });
     learned.insert(file.path.clone(), Expected { file: FileEntry { digests: file.digests.or(digests), ..file }, streamed: !reused });
 }

@@ -59,13 +59,15 @@ pub struct Job {
 }
 
 /// What was done of a migration by conductors whose containers came to their end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Before {
     /// How many there were.
     pub conductors: u32,
-    /// Payload bytes that they sent to the destination.
+    /// Payload bytes that they and their workers sent to the destination.
     pub moved: u64,
+    /// What of that workers told that go on: shard, attempt, bytes. They tell it again.
+    pub workers: Vec<(u32, u32, u64)>,
     /// Seconds that they took.
     pub seconds: u64,
     /// Whether one of them created the destination.

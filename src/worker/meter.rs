@@ -54,9 +54,11 @@ impl Meter {
         Flight { meter: self.clone(), key, track }
     }
 
-    /// What another process moved before this one began.
-    pub fn moved_before(&self, bytes: u64) {
+    /// What was moved before this process began, and what of it others told that go on: they tell it again.
+    pub fn moved_before(&self, bytes: u64, told: &[(u32, u32, u64)]) {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.extend(told.iter().map(|(shard, attempt, moved)| ((*shard, *attempt), Elsewhere { moved: *moved, ..Elsewhere::default() })));
     }
 
     /// Starts to count done files anew, for another plan. What moved has moved.
@@ -95,11 +97,10 @@ impl Meter {
         }
     }
 
-    /// The bytes moved but for those of processes that go on: whoever listens to them next is told of those again.
-    pub fn moved_for_good(&self) -> u64 {
+    /// What other processes told that go on, as far as known.
+    pub fn goes_on_elsewhere(&self) -> Vec<(u32, u32, u64)> {
         let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-        let told_again: u64 = elsewhere.values().filter(|other| !other.ended).map(|other| other.moved).sum();
-        self.moved().saturating_sub(told_again)
+        elsewhere.iter().filter(|(_, other)| !other.ended).map(|((shard, attempt), other)| (*shard, *attempt, other.moved)).collect()
     }
 
     /// A file is done, moved or not.
@@ -165,9 +166,14 @@ mod tests {
         meter.told_elsewhere((1, 0), 7, (1, 2), Vec::new());
         meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
         assert_eq!((meter.moved(), meter.streams(), meter.in_flight(8).len()), (52, (9, 18), 1));
-        assert_eq!(meter.moved_for_good(), 5);
+        assert_eq!(meter.goes_on_elsewhere(), [(0, 0, 40), (1, 0, 7)]);
         meter.ended_elsewhere((0, 0));
-        assert_eq!(meter.moved_for_good(), 45, "all but what the other one will tell again");
+        assert_eq!(meter.goes_on_elsewhere(), [(1, 0, 7)]);
+        // another process counts on
+        let next = Meter::default();
+        next.moved_before(meter.moved(), &meter.goes_on_elsewhere());
+        next.told_elsewhere((1, 0), 10, (1, 2), Vec::new());
+        assert_eq!(next.moved(), 55, "three bytes more");
         // read once more from the beginning
         meter.told_elsewhere((0, 0), 10, (8, 16), flight(10));
         assert_eq!(meter.moved(), 52);

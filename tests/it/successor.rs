@@ -14,8 +14,9 @@ use crate::trip::{Trip, Way, both_ways};
 use crate::world::{MIB, Outcome, World, generated, wait_until};
 
 /// Large files of the source, and their size.
-const FILES: u64 = 12;
-const SIZE: u64 = 6 * MIB;
+const FILES: u64 = 8;
+/// So large that workers carry them to either hub.
+const SIZE: u64 = 10 * MIB;
 
 /// A cloud whose containers live for some seconds, and a source that takes longer.
 fn short_lived(way: Way) -> Cloud {
