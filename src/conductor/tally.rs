@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, ErrorReport};
 use crate::plan::TransferPlan;
 use crate::protocol::{
-    Before, ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, RunnerKind, SourceReport, State,
-    VerificationReport,
+    Before, ByteCounts, DestinationReport, FileCounts, How, LIST_LIMIT, ProvenFile, Report, Request, Resources, RunnerKind, SourceReport,
+    State, VerificationReport,
 };
 use crate::repo::RepoPath;
 use crate::verify::Verification;

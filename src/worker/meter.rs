@@ -58,7 +58,8 @@ impl Meter {
     pub fn moved_before(&self, bytes: u64, told: &[(u32, u32, u64)]) {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
         let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-        elsewhere.extend(told.iter().map(|(shard, attempt, moved)| ((*shard, *attempt), Elsewhere { moved: *moved, ..Elsewhere::default() })));
+        elsewhere
+            .extend(told.iter().map(|(shard, attempt, moved)| ((*shard, *attempt), Elsewhere { moved: *moved, ..Elsewhere::default() })));
     }
 
     /// Starts to count done files anew, for another plan. What moved has moved.

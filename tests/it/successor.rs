@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 use serde_json::Value;
 use standins::faults::Rule;
-use standins::modal::misfortunes::{status, status_after_work};
 use standins::modal::SandboxHandle;
+use standins::modal::misfortunes::{status, status_after_work};
 use tonic::Code;
 
 use crate::cloud::Cloud;
@@ -184,6 +184,25 @@ fn one_without_workers_stops_and_the_same_command_goes_on() {
     crate::kill::settle(&cloud.trip);
     cloud.trip.world.unset("HF2MS_CONTAINER_TIME");
     crate::kill::finish(&cloud.trip);
+}
+
+#[test]
+fn one_that_gets_nowhere_is_not_succeeded() {
+    let trip = Trip::new(Way::MsToHf);
+    let source = trip.source();
+    // so small that the conductor carries them itself, all at once, and none arrives before its container's end
+    for number in 0..6 {
+        source.lfs_file(&format!("data/{number}.bin"), generated(600 + number, 6 * MIB));
+    }
+    source.commit();
+    let mut cloud = Cloud::over(trip);
+    cloud.trip.world.set("HF2MS_CONTAINER_TIME", "5");
+    cloud.trip.slow_uploads(MIB);
+    let report = cloud.trip.migrate(&["--workers", "3"]).exits(1).json();
+    assert!(report["error"]["message"].as_str().unwrap().starts_with("the container's time is over; "), "{report}");
+    assert_eq!(conductors(&cloud).len(), 1, "another one would begin with the same files and get no further");
+    cloud.trip.slow_uploads(0);
+    crate::kill::settle(&cloud.trip);
 }
 
 #[test]
