@@ -13,6 +13,7 @@ mod batch;
 mod caps;
 mod cards;
 mod cloud;
+mod cloud_model;
 mod commits;
 mod configured;
 mod container;
