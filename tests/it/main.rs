@@ -21,6 +21,7 @@ mod corruption;
 mod cuts;
 mod faces;
 mod fan_out;
+mod fan_out_lost;
 mod faults_reading;
 mod faults_writing;
 mod guesses;
