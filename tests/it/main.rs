@@ -10,6 +10,7 @@
 
 mod again;
 mod batch;
+mod cancelled;
 mod caps;
 mod cards;
 mod cloud;
