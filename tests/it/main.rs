@@ -48,6 +48,7 @@ mod shapes;
 mod shown;
 mod smoke;
 mod static_worker;
+mod straggler;
 #[cfg(target_os = "linux")]
 mod streaming;
 mod tokens;
