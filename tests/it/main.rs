@@ -9,6 +9,7 @@
 )]
 
 mod again;
+mod attached;
 mod batch;
 mod cancelled;
 mod caps;
