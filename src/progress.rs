@@ -17,7 +17,9 @@ pub struct Progress {
     pub bytes_done: u64,
     /// Payload bytes sent.
     pub moved: u64,
-    /// A few of the files that move now.
+    /// Bytes sent of all files that move now; nothing where it is not told.
+    pub flying: u64,
+    /// A few of these files.
     pub in_flight: Vec<InFlight>,
     /// The version of the program that carries.
     pub version: Option<String>,
@@ -53,6 +55,7 @@ impl Default for Progress {
             files_done: 0,
             bytes_done: 0,
             moved: 0,
+            flying: 0,
             in_flight: Vec::new(),
             version: None,
             source_commit: None,
@@ -81,12 +84,12 @@ impl Progress {
                 (self.files, self.bytes) = (*files, *bytes);
                 // what was done of an earlier plan may not even be in this one
                 (self.files_done, self.bytes_done) = (0, 0);
-                self.in_flight.clear();
+                self.lands();
                 self.samples.clear();
                 self.state = State::Running;
             }
-            What::Progress { moved, files_done, bytes_done, in_flight, .. } => {
-                (self.moved, self.files_done, self.bytes_done) = (*moved, *files_done, *bytes_done);
+            What::Progress { moved, files_done, bytes_done, flying, in_flight, .. } => {
+                (self.moved, self.files_done, self.bytes_done, self.flying) = (*moved, *files_done, *bytes_done, *flying);
                 self.in_flight.clone_from(in_flight);
                 self.sample(event.at);
             }
@@ -96,11 +99,11 @@ impl Progress {
                 self.commits.push(commit.clone());
                 self.state = State::Running;
             }
-            What::Verifying {} | What::HandedOver { .. } => self.in_flight.clear(),
+            What::Verifying {} | What::HandedOver { .. } => self.lands(),
             What::Proven(proven) => self.proven.extend_from_slice(&proven.files),
             What::Report(report) => {
                 self.state = report.state;
-                self.in_flight.clear();
+                self.lands();
                 self.moved = report.bytes.moved;
                 self.report = Some(report.clone());
             }
@@ -108,6 +111,12 @@ impl Progress {
             What::Created { .. } => self.created = true,
             What::Blob { .. } => {}
         }
+    }
+
+    /// Nothing moves any more.
+    fn lands(&mut self) {
+        self.flying = 0;
+        self.in_flight.clear();
     }
 
     fn sample(&mut self, at: u64) {
@@ -119,7 +128,8 @@ impl Progress {
 
     /// Bytes that are done, those of files in flight included.
     pub fn position(&self) -> u64 {
-        (self.bytes_done + self.in_flight.iter().map(|flight| flight.done).sum::<u64>()).min(self.bytes)
+        let named = self.in_flight.iter().map(|flight| flight.done).sum::<u64>();
+        self.bytes_done.saturating_add(self.flying.max(named)).min(self.bytes)
     }
 
     /// Bytes a second, over the last ten seconds.
@@ -155,10 +165,30 @@ mod tests {
             let done = if second <= 10 { 0 } else { (second - 10) * 50 };
             progress.apply(&at(
                 second,
-                What::Progress { moved: done, files_done: 0, bytes_done: done, streams: 1, allowed: 8, in_flight: Vec::new() },
+                What::Progress { moved: done, files_done: 0, bytes_done: done, streams: 1, allowed: 8, flying: 0, in_flight: Vec::new() },
             ));
         }
         assert_eq!(progress.rate(), Some(50.0));
         assert_eq!(progress.seconds_left(), Some(10.0));
+    }
+
+    #[test]
+    fn bytes_of_files_in_flight_count_whether_or_not_they_are_named() {
+        let planned = What::Planned { source_commit: None, files: 9, bytes: 1000, to_copy: 9, bytes_to_copy: 1000, destination_head: None };
+        let named: InFlight = serde_json::from_str(r#"{"path":"a","size":100,"done":50}"#).unwrap();
+        let told = |flying| What::Progress {
+            moved: 0,
+            files_done: 1,
+            bytes_done: 100,
+            streams: 8,
+            allowed: 8,
+            flying,
+            in_flight: vec![named.clone()],
+        };
+        let mut progress = Progress::default();
+        for (what, position) in [(planned, 0), (told(400), 500), (told(0), 150), (told(5000), 1000), (What::Verifying {}, 100)] {
+            progress.apply(&at(1, what));
+            assert_eq!(progress.position(), position);
+        }
     }
 }

@@ -106,7 +106,8 @@ impl Events {
                 quiet = 0;
                 let (files_done, bytes_done) = now.1;
                 let (streams, allowed) = meter.streams();
-                self.send(What::Progress { moved: now.0, files_done, bytes_done, streams, allowed, in_flight: meter.in_flight(NAMED) });
+                let (flying, in_flight) = (meter.flying(), meter.in_flight(NAMED));
+                self.send(What::Progress { moved: now.0, files_done, bytes_done, streams, allowed, flying, in_flight });
             }
         }
     }

@@ -99,7 +99,7 @@ mod tests {
         let in_flight = (0..8).map(|number| InFlight { path: path(number), size: 1, done: 0 }).collect();
         let all = [
             event(What::Warning { message: "\u{1}\u{1f600}".repeat(5000) }),
-            event(What::Progress { moved: 1, files_done: 1, bytes_done: 1, streams: 8, allowed: 8, in_flight }),
+            event(What::Progress { moved: 1, files_done: 1, bytes_done: 1, streams: 8, allowed: 8, flying: 0, in_flight }),
         ];
         for event in all {
             let line = line(event).unwrap();

@@ -82,6 +82,9 @@ pub enum What {
         /// Transfers that may be in flight: it follows what both sides bear.
         #[serde(default)]
         allowed: u64,
+        /// Bytes sent of all files in flight. Not told by earlier versions.
+        #[serde(default)]
+        flying: u64,
         /// A few of the files in flight.
         in_flight: Vec<InFlight>,
     },

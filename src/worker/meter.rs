@@ -26,6 +26,7 @@ struct Elsewhere {
     moved: u64,
     streams: u64,
     allowed: u64,
+    flying: u64,
     in_flight: Vec<InFlight>,
     ended: bool,
 }
@@ -81,18 +82,28 @@ impl Meter {
         elsewhere.values().fold(own, |(streams, allowed), other| (streams + other.streams, allowed + other.allowed))
     }
 
-    /// Another process told how far it is: bytes since its beginning, transfers in flight and allowed, a few of the files in flight. What it
-    /// told before is replaced; bytes that were counted stay counted.
-    pub fn told_elsewhere(&self, who: (u32, u32), moved: u64, (streams, allowed): (u64, u64), in_flight: Vec<InFlight>) {
+    /// Another process told how far it is: bytes since its beginning, transfers in flight and allowed, bytes of all files in flight, and a few
+    /// of these. What it told before is replaced; bytes that were counted stay counted.
+    pub fn told_elsewhere(&self, who: (u32, u32), moved: u64, (streams, allowed): (u64, u64), flying: u64, in_flight: Vec<InFlight>) {
         let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         let other = elsewhere.entry(who).or_default();
         self.moved.fetch_add(moved.saturating_sub(other.moved), Ordering::Relaxed);
-        *other = Elsewhere { moved: moved.max(other.moved), streams, allowed, in_flight, ended: false };
+        *other = Elsewhere { moved: moved.max(other.moved), streams, allowed, flying, in_flight, ended: false };
+    }
+
+    /// A file of another process has landed, and it has not told yet how far it is without that one.
+    pub fn landed_elsewhere(&self, who: (u32, u32), path: &RepoPath, size: u64) {
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = elsewhere.get_mut(&who) {
+            // all of it counts as done from now on, and no byte may count twice
+            other.flying = other.flying.saturating_sub(size);
+            other.in_flight.retain(|flight| flight.path != *path);
+        }
     }
 
     /// Another process has ended: nothing flies there any more.
     pub fn ended_elsewhere(&self, who: (u32, u32)) {
-        self.told_elsewhere(who, 0, (0, 0), Vec::new());
+        self.told_elsewhere(who, 0, (0, 0), 0, Vec::new());
         if let Some(other) = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&who) {
             other.ended = true;
         }
@@ -118,6 +129,14 @@ impl Meter {
     /// Files done, and their bytes.
     pub fn done(&self) -> (u64, u64) {
         (self.files_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
+    }
+
+    /// Bytes sent of all files in flight, here and elsewhere.
+    pub fn flying(&self) -> u64 {
+        let own = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = own.values().map(|track| track.done.load(Ordering::Relaxed));
+        own.chain(elsewhere.values().map(|other| other.flying)).sum()
     }
 
     /// The first few files in flight, the longest flying first; those of other processes after the own.
@@ -163,9 +182,9 @@ mod tests {
         let meter = Meter::default();
         meter.moved_inline(5);
         let flight = |done| vec![InFlight { path: RepoPath::new("a").unwrap(), size: 100, done }];
-        meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
-        meter.told_elsewhere((1, 0), 7, (1, 2), Vec::new());
-        meter.told_elsewhere((0, 0), 40, (8, 16), flight(40));
+        meter.told_elsewhere((0, 0), 40, (8, 16), 40, flight(40));
+        meter.told_elsewhere((1, 0), 7, (1, 2), 0, Vec::new());
+        meter.told_elsewhere((0, 0), 40, (8, 16), 40, flight(40));
         assert_eq!((meter.moved(), meter.streams(), meter.in_flight(8).len()), (52, (9, 18), 1));
         assert_eq!(meter.goes_on_elsewhere(), [(0, 0, 40), (1, 0, 7)]);
         meter.ended_elsewhere((0, 0));
@@ -173,12 +192,33 @@ mod tests {
         // another process counts on
         let next = Meter::default();
         next.moved_before(meter.moved(), &meter.goes_on_elsewhere());
-        next.told_elsewhere((1, 0), 10, (1, 2), Vec::new());
+        next.told_elsewhere((1, 0), 10, (1, 2), 0, Vec::new());
         assert_eq!(next.moved(), 55, "three bytes more");
         // read once more from the beginning
-        meter.told_elsewhere((0, 0), 10, (8, 16), flight(10));
+        meter.told_elsewhere((0, 0), 10, (8, 16), 10, flight(10));
         assert_eq!(meter.moved(), 52);
         meter.ended_elsewhere((0, 0));
         assert_eq!((meter.streams(), meter.in_flight(8).len()), ((1, 2), 0));
+    }
+
+    #[test]
+    fn bytes_in_flight_are_those_of_all_files_and_none_counts_twice_when_its_file_lands() {
+        let meter = Arc::<Meter>::default();
+        let own = meter.takes_off(&RepoPath::new("own").unwrap(), 50);
+        own.moved(30);
+        let path = RepoPath::new("a").unwrap();
+        // of a hundred files one is named
+        let named = vec![InFlight { path: path.clone(), size: 100, done: 90 }];
+        meter.told_elsewhere((0, 0), 5_000, (32, 32), 5_000, named);
+        let position = |meter: &Meter| meter.done().1 + meter.flying();
+        assert_eq!((position(&meter), meter.in_flight(8).len()), (5_030, 2));
+        meter.landed_elsewhere((0, 0), &path, 100);
+        meter.file_done(100);
+        assert_eq!((position(&meter), meter.in_flight(8).len()), (5_030, 1), "no more, before it tells");
+        meter.told_elsewhere((0, 0), 5_010, (31, 32), 4_920, Vec::new());
+        assert_eq!(position(&meter), 5_050);
+        drop(own);
+        meter.ended_elsewhere((0, 0));
+        assert_eq!(meter.flying(), 0);
     }
 }

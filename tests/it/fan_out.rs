@@ -15,13 +15,13 @@ use crate::trip::{Trip, Way, both_ways};
 use crate::world::{KIB, MIB, Outcome, generated, wait_until};
 
 /// A trip through Modal.
-struct Cloud {
-    trip: Trip,
-    modal: Arc<Modal>,
+pub struct Cloud {
+    pub trip: Trip,
+    pub modal: Arc<Modal>,
 }
 
 impl Cloud {
-    fn new(way: Way) -> Self {
+    pub fn new(way: Way) -> Self {
         let mut trip = Trip::new(way);
         let modal = Modal::start(Setup { marks: trip.world.marks.clone(), ..Setup::default() });
         for (name, value) in modal.environment("alice") {
@@ -33,8 +33,14 @@ impl Cloud {
         Self { trip, modal: Arc::new(modal) }
     }
 
+    /// With a source of so many files of a size that workers carry this way: on Hugging Face smaller ones may go inside the commit. Says how
+    /// many bytes they have.
+    pub fn with_shared(way: Way, count: u64) -> (Self, u64) {
+        Self::with_files(way, count, if way == Way::HfToMs { 640 * KIB } else { 10 * MIB })
+    }
+
     /// With a source of so many large files; says how many bytes they have.
-    fn with_files(way: Way, count: u64, size: u64) -> (Self, u64) {
+    pub fn with_files(way: Way, count: u64, size: u64) -> (Self, u64) {
         let cloud = Self::new(way);
         let source = cloud.trip.source();
         for number in 0..count {
@@ -45,32 +51,32 @@ impl Cloud {
     }
 
     /// `migrate` in the background, until `cancel` or its end.
-    fn detach(&self, workers: &str) -> String {
+    pub fn detach(&self, workers: &str) -> String {
         let started = self.trip.migrate(&["--workers", workers, "--detach"]).exits(0).json();
         started["id"].as_str().unwrap().to_owned()
     }
 
-    fn workers(&self) -> Vec<SandboxHandle> {
+    pub fn workers(&self) -> Vec<SandboxHandle> {
         self.modal.sandboxes().into_iter().filter(|sandbox| sandbox.tags()["role"] == "worker").collect()
     }
 
-    fn conductors(&self) -> Vec<SandboxHandle> {
+    pub fn conductors(&self) -> Vec<SandboxHandle> {
         self.modal.sandboxes().into_iter().filter(|sandbox| sandbox.tags()["role"] == "conductor").collect()
     }
 
-    fn wait_for_workers(&self, count: usize) {
+    pub fn wait_for_workers(&self, count: usize) {
         wait_until("the workers run", || self.workers().iter().filter(|worker| worker.process().is_some()).count() == count);
     }
 
     /// Nobody carries any more.
     #[track_caller]
-    fn assert_nobody_left(&self) {
+    pub fn assert_nobody_left(&self) {
         assert_eq!(self.modal.living().iter().filter(|sandbox| sandbox.tags()["role"] == "worker").count(), 0);
     }
 
     /// Verified, in one commit, and nobody is left.
     #[track_caller]
-    fn assert_done(&self, outcome: Outcome) -> Value {
+    pub fn assert_done(&self, outcome: Outcome) -> Value {
         let report = outcome.exits(0).json();
         assert_eq!(report["state"], "verified", "{report}");
         self.trip.assert_identical();
@@ -89,7 +95,7 @@ impl Drop for Cloud {
 }
 
 /// The shards and attempts of workers.
-fn shards(workers: &[SandboxHandle]) -> BTreeSet<(u32, u32)> {
+pub fn shards(workers: &[SandboxHandle]) -> BTreeSet<(u32, u32)> {
     let number = |worker: &SandboxHandle, tag: &str| worker.tags()[tag].parse().unwrap();
     workers.iter().map(|worker| (number(worker, "shard"), number(worker, "attempt"))).collect()
 }

@@ -63,13 +63,19 @@ pub fn settle(trip: &Trip) {
 /// Runs again to the end. What had landed before is not sent again.
 #[track_caller]
 pub fn finish(trip: &Trip) -> Value {
+    finish_with(trip, &[])
+}
+
+/// The same, with more words.
+#[track_caller]
+pub fn finish_with(trip: &Trip, more: &[&str]) -> Value {
     let journal = trip.destination_journal();
     let started = |trip: &Trip| -> Vec<(String, u64)> {
         let landed = trip.source().files().into_values().filter(|file| trip.copy().has_blob(&file.sha256));
         landed.map(|file| (file.sha256.clone(), journal.puts_started(&file.sha256))).collect()
     };
     let before = started(trip);
-    let report = trip.migrate(&[]).exits(0).json();
+    let report = trip.migrate(more).exits(0).json();
     assert_eq!(report["state"], "verified");
     trip.assert_identical();
     assert_eq!(trip.copy().ours().len(), 1, "one commit in all");

@@ -9,10 +9,13 @@
 )]
 
 mod again;
+mod attached;
 mod batch;
+mod cancelled;
 mod caps;
 mod cards;
 mod cloud;
+mod cloud_model;
 mod commits;
 mod configured;
 mod container;
@@ -20,6 +23,7 @@ mod corruption;
 mod cuts;
 mod faces;
 mod fan_out;
+mod fan_out_lost;
 mod faults_reading;
 mod faults_writing;
 mod guesses;
@@ -45,6 +49,7 @@ mod shapes;
 mod shown;
 mod smoke;
 mod static_worker;
+mod straggler;
 #[cfg(target_os = "linux")]
 mod streaming;
 mod successor;

@@ -53,10 +53,10 @@ impl Peer<'_> {
     }
 }
 
-/// The official client of one hub uploads the real model, hf2ms carries it, the official client of the other hub downloads it.
-fn real_model_travels(from: &str, to: &str, kind: &str) {
-    let world = World::start();
-    let peer = Peer { world: &world, venv: peers() };
+/// The official client of one hub uploads the real model, hf2ms carries it, the official client of the other hub downloads it. Every file
+/// is what it was. Gives hf2ms's report.
+pub fn real_model_travels(world: &World, from: &str, to: &str, kind: &str) -> Value {
+    let peer = Peer { world, venv: peers() };
     let model = peer.run(&["model-path"])["path"].as_str().unwrap().to_owned();
     peer.run(&["upload", "--hub", from, "--type", kind, "--repo", "alice/minilm", "--folder", &model]);
 
@@ -74,24 +74,25 @@ fn real_model_travels(from: &str, to: &str, kind: &str) {
     let weights = sent.keys().find(|path| path.ends_with(".safetensors")).unwrap();
     let opened = peer.run(&["open-safetensors", arrived.join(weights).to_str().unwrap()]);
     assert!(opened["tensors"].as_u64().unwrap() > 50, "{opened}");
+    report
 }
 
 #[test]
 fn the_real_model_goes_from_hugging_face_to_modelscope_as_a_model() {
-    real_model_travels("hf", "ms", "model");
+    real_model_travels(&World::start(), "hf", "ms", "model");
 }
 
 #[test]
 fn the_real_model_goes_from_hugging_face_to_modelscope_as_a_dataset() {
-    real_model_travels("hf", "ms", "dataset");
+    real_model_travels(&World::start(), "hf", "ms", "dataset");
 }
 
 #[test]
 fn the_real_model_goes_from_modelscope_to_hugging_face_as_a_model() {
-    real_model_travels("ms", "hf", "model");
+    real_model_travels(&World::start(), "ms", "hf", "model");
 }
 
 #[test]
 fn the_real_model_goes_from_modelscope_to_hugging_face_as_a_dataset() {
-    real_model_travels("ms", "hf", "dataset");
+    real_model_travels(&World::start(), "ms", "hf", "dataset");
 }

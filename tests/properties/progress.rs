@@ -13,7 +13,7 @@ fn stretch() -> impl Strategy<Value = Vec<What>> {
             let told = prop_oneof![
                 6 => (0..=files, 0..=bytes, any::<u32>(), 0..=bytes).prop_map(|(files_done, bytes_done, moved, done)| {
                     let flight = InFlight { path: RepoPath::new("a.bin").unwrap(), size: done, done };
-                    What::Progress { moved: moved.into(), files_done, bytes_done, streams: 1, allowed: 8, in_flight: vec![flight] }
+                    What::Progress { moved: moved.into(), files_done, bytes_done, streams: 1, allowed: 8, flying: done, in_flight: vec![flight] }
                 }),
                 1 => Just(What::Committing { files }),
                 1 => Just(What::Committed { commit: "c0ffee".to_owned() }),

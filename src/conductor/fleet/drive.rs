@@ -185,7 +185,8 @@ impl<'a, L: FnMut(Carried)> Drive<'a, L> {
     /// Takes a line of a worker's.
     fn hear(&mut self, worker: WorkerId, what: What) {
         let told = match what {
-            What::Blob { digests, reused, .. } => {
+            What::Blob { path, size, digests, reused } => {
+                self.conductor.meter.landed_elsewhere(key(worker), &path, size);
                 if let Some(place) = digests.sha256.and_then(|sha256| self.places.get(&sha256).copied()) {
                     self.landed(place, digests, reused);
                     self.seen.push(Seen::Landed { worker, place });
@@ -198,12 +199,12 @@ impl<'a, L: FnMut(Carried)> Drive<'a, L> {
                 }
                 return;
             }
-            What::Progress { moved, files_done, streams, allowed, in_flight, .. } => {
-                self.conductor.meter.told_elsewhere(key(worker), moved, (streams, allowed), in_flight);
+            What::Progress { moved, files_done, streams, allowed, flying, in_flight, .. } => {
+                self.conductor.meter.told_elsewhere(key(worker), moved, (streams, allowed), flying, in_flight);
                 (files_done, moved)
             }
             What::Report(Report { bytes, files, .. }) => {
-                self.conductor.meter.told_elsewhere(key(worker), bytes.moved, (0, 0), Vec::new());
+                self.conductor.meter.told_elsewhere(key(worker), bytes.moved, (0, 0), 0, Vec::new());
                 (files.copied + files.reused, bytes.moved)
             }
             What::Started { .. } => (0, 0),

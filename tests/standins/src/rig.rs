@@ -1,6 +1,7 @@
 //! What every stand-in has: dials, faults, rules, a journal, and moments at which a test may step in.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use crate::dials::Dials;
 use crate::faults::Faults;
@@ -23,6 +24,7 @@ pub struct Rig {
     pub guard: Guard,
     /// Closures waiting for a moment of a commit.
     pub moments: Moments,
+    connections: AtomicU64,
 }
 
 impl Rig {
@@ -35,7 +37,29 @@ impl Rig {
             journal: Journal::default(),
             guard,
             moments: Moments::default(),
+            connections: AtomicU64::new(0),
         }
+    }
+
+    /// Connections that are open, over HTTP/1.1.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+}
+
+/// An open connection: it is counted until this is dropped.
+pub(crate) struct Open(Arc<Rig>);
+
+impl Open {
+    pub(crate) fn new(rig: &Arc<Rig>) -> Self {
+        rig.connections.fetch_add(1, Relaxed);
+        Self(Arc::clone(rig))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Relaxed);
     }
 }
 

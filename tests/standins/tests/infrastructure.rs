@@ -59,6 +59,26 @@ fn bodies_travel_both_ways_and_are_counted() {
 }
 
 #[test]
+fn a_connection_is_counted_until_it_ends() {
+    let (rig, server, _, _) = start();
+    let address = server.addresses().url("api").trim_start_matches("http://").to_owned();
+    let counts = |count: u64| {
+        let began = Instant::now();
+        while rig.connections() != count {
+            assert!(began.elapsed() < Duration::from_secs(20), "{} and not {count}", rig.connections());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let two = [(); 2].map(|()| std::net::TcpStream::connect(&address).unwrap());
+    counts(2);
+    let [first, second] = two;
+    drop(first);
+    counts(1);
+    drop(second);
+    counts(0);
+}
+
+#[test]
 fn head_gives_the_length_and_no_bytes() {
     let (rig, _server, _, url) = start();
     let reply = Probe::new("HEAD", &url).send();

@@ -172,6 +172,11 @@ impl HuggingFace {
         self.hub.set_behaviour(turn);
     }
 
+    /// Open connections to all origins.
+    pub fn connections(&self) -> u64 {
+        self.hub.rig.connections()
+    }
+
     /// Bandwidth and latency by origin.
     pub fn dials(&self) -> &Dials {
         &self.hub.rig.dials

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::gate::Keys;
 use super::ids::{self, Ids};
 use super::misfortunes::retry_policy;
-use super::process::Reaper;
+use super::process::{Doze, Reaper};
 use super::rules;
 use super::sandbox::{Ending, Mounted, Sandbox};
 use super::serve::Lines;
@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) secrets: HashMap<String, BTreeMap<String, String>>,
     pub(super) sandboxes: Vec<Arc<Sandbox>>,
     pub(super) dooms: Vec<Doom>,
+    /// How the next sandbox of some name is let run.
+    pub(super) dozes: Vec<(String, Doze)>,
     /// Contents that are there and that so many more questions hear nothing of.
     pub(super) late: HashMap<String, u32>,
     /// How often a content was said not to be there, less what was sent since: so many clients may send it, whoever is first.
@@ -103,6 +105,12 @@ impl State {
         let at = self.dooms.iter().position(|doom| name.contains(&doom.name))?;
         let doom = self.dooms.remove(at);
         Some((doom.after, doom.ending))
+    }
+
+    /// How the next sandbox of this name is let run, once.
+    pub(super) fn doze(&mut self, name: &str) -> Option<Doze> {
+        let at = self.dozes.iter().position(|(part, _)| name.contains(part))?;
+        Some(self.dozes.remove(at).1)
     }
 }
 

@@ -54,6 +54,7 @@ use crate::server::Server;
 use crate::strict::Strictness;
 use files::Files;
 use hub::{Doom, Hub, Urls};
+use process::Doze;
 use tokens::Pair;
 
 /// The control plane: gRPC.
@@ -192,15 +193,21 @@ impl Modal {
         process::inside(self.hub.files.folder()).len()
     }
 
-    /// Open connections to the control plane and the router.
+    /// Open connections to all origins.
     pub fn connections(&self) -> u64 {
-        [CONTROL, ROUTER].iter().map(|origin| self.hub.lines.of(origin).open()).sum()
+        [CONTROL, ROUTER].iter().map(|origin| self.hub.lines.of(origin).open()).sum::<u64>() + self.hub.rig.connections()
     }
 
     /// Lets the next sandbox whose name contains this end once it has printed exactly so many bytes: it is killed, and nothing it
     /// prints beyond is seen.
     pub fn doom(&self, name: &str, after_stdout: u64, ending: Ending) {
         self.hub.state().dooms.push(Doom { name: name.to_owned(), after: after_stdout, ending });
+    }
+
+    /// Lets the next sandbox whose name contains this run in turns, as on a host that has no time for it: for so long, and then not at all
+    /// for so long. What its system does for it, such as taking bytes from the network, goes on.
+    pub fn doze(&self, name: &str, awake: Duration, asleep: Duration) {
+        self.hub.state().dozes.push((name.to_owned(), Doze { awake, asleep }));
     }
 
     /// Kills, when called, every living sandbox whose name contains this. For a fault, or a moment of another stand-in.

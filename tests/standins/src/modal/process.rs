@@ -1,6 +1,7 @@
 //! Starting a sandbox's process, and ending it with everything it has started.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -45,6 +46,24 @@ pub(super) fn signal(process: u32, signal: Signal) {
     if let Some(group) = pid(process) {
         // a group that is gone wants no signal
         let _ = kill_process_group(group, signal);
+    }
+}
+
+/// How long a process runs, and how long it then does not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doze {
+    pub(super) awake: Duration,
+    pub(super) asleep: Duration,
+}
+
+/// Stops a process's group and lets it go on, in turns, for ever.
+pub(super) async fn doze(process: u32, doze: Option<Doze>) -> Infallible {
+    let Some(Doze { awake, asleep }) = doze else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(awake).await;
+        signal(process, Signal::STOP);
+        tokio::time::sleep(asleep).await;
+        signal(process, Signal::CONT);
     }
 }
 

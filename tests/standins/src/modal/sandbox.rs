@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::behaviour::{Generation, Terminate};
 use super::hub::{Hub, Place};
 use super::output::{Channel, Output};
-use super::process::{self, Start};
+use super::process::{self, Doze, Start};
 use super::proto::{GenericResult, Sandbox as Definition, SandboxTag};
 use super::rules;
 use crate::marks::Sieve;
@@ -128,6 +128,8 @@ pub(super) struct Sandbox {
     pub(super) order: watch::Sender<Option<Order>>,
     /// After so many bytes of standard output it ends like this.
     pub(super) doom: Mutex<Option<(u64, Ending)>>,
+    /// It runs in turns.
+    pub(super) doze: Option<Doze>,
 }
 
 impl Sandbox {
@@ -236,7 +238,10 @@ async fn run(hub: &Arc<Hub>, sandbox: &Arc<Sandbox>) -> Ending {
         tokio::spawn(listen(Arc::clone(hub), Arc::clone(sandbox), Channel::Stdout, child.stdout.take())),
         tokio::spawn(listen(Arc::clone(hub), Arc::clone(sandbox), Channel::Stderr, child.stderr.take())),
     ];
-    let mut ending = until_end(hub, sandbox, &mut child).await;
+    let mut ending = tokio::select! {
+        ending = until_end(hub, sandbox, &mut child) => ending,
+        never = process::doze(group, sandbox.doze) => match never {},
+    };
     process::end_all(group, &sandbox.root);
     for reader in readers {
         let abort = reader.abort_handle();

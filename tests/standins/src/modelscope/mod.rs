@@ -176,6 +176,11 @@ impl ModelScope {
         self.hub.keys.expire_all();
     }
 
+    /// Open connections to all origins.
+    pub fn connections(&self) -> u64 {
+        self.hub.rig.connections()
+    }
+
     /// Bandwidth and latency by origin.
     pub fn dials(&self) -> &Dials {
         &self.hub.rig.dials

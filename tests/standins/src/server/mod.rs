@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 pub use crate::incoming::Upload;
 use crate::journal::Flow;
-use crate::rig::Rig;
+use crate::rig::{Open, Rig};
 use crate::socket::{Cut, Socket};
 pub use message::{Query, Request, Response};
 
@@ -147,6 +147,7 @@ async fn accept<S: Service>(origin: &'static str, listener: std::net::TcpListene
 
 async fn serve<S: Service>(origin: &'static str, stream: TcpStream, rig: Arc<Rig>, service: Arc<S>) {
     let _ = stream.set_nodelay(true);
+    let _open = Open::new(&rig);
     let cut = Cut::default();
     let socket = TokioIo::new(Socket::new(stream, cut.clone()));
     let listener = Arc::clone(&service);

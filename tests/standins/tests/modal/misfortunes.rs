@@ -1,6 +1,6 @@
 //! What may befall a call or a sandbox, and what is dialled.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use standins::faults::{Fault, Rule};
@@ -110,6 +110,45 @@ fn a_full_house_lets_the_first_generation_wait_and_refuses_the_second() {
     assert!(waiting.is_waiting());
     first.end(Ending::killed());
     assert_eq!(waiting.ended().status, 1);
+}
+
+/// What its process does: `T` while it is stopped.
+fn state_of(process: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().next().unwrap().to_owned()
+}
+
+fn until(so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "never");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_sandbox_that_dozes_runs_in_turns_and_can_be_ended_in_any() {
+    let world = World::start();
+    let turn = Duration::from_millis(40);
+    world.modal.doze("hf2ms-1", turn, turn);
+    let (_, dozing) = world.run("hf2ms-1", "while :; do echo on; sleep 0.01; done");
+    let (_, other) = world.run("hf2ms-2", "exec sleep 600");
+    let process = dozing.started().process().unwrap();
+    for round in 1..=2 {
+        until(|| state_of(process) == "T");
+        let printed = dozing.stdout().len() as u64;
+        until(|| state_of(process) != "T");
+        dozing.printed(printed + 3 * round);
+    }
+    assert_ne!(state_of(other.started().process().unwrap()), "T");
+    until(|| state_of(process) == "T");
+    let terminate = SandboxTerminateRequest { sandbox_id: dozing.id().to_owned() };
+    world.call::<_, SandboxTerminateResponse>("SandboxTerminateV2", terminate).unwrap();
+    assert_eq!((dozing.ended().status, dozing.processes()), (3, 0));
+    // the next one of that name has all its time
+    let (_, next) = world.run("hf2ms-1", "echo done");
+    assert_eq!(next.ended().status, 1);
+    world.modal.strict().assert_clean();
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn assemble(hub: &Hub, state: &mut State, wanted: Wanted, name: Option<String>, 
         Generation::V2 => hub.ids.v2_sandbox(),
     };
     let doom = state.doom(name.as_deref().unwrap_or_default());
+    let doze = state.doze(name.as_deref().unwrap_or_default());
     Sandbox {
         task_id: hub.ids.make("ta"),
         token: if with_token && wanted.generation == Generation::V2 { hub.ids.make("stk") } else { String::new() },
@@ -176,6 +177,7 @@ fn assemble(hub: &Hub, state: &mut State, wanted: Wanted, name: Option<String>, 
         phase: watch::Sender::new(Phase::Waiting),
         order: watch::Sender::new(None),
         doom: Mutex::new(doom),
+        doze,
         id,
     }
 }
