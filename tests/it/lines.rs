@@ -7,7 +7,7 @@ use standins::modal::SandboxHandle;
 
 use crate::cloud::Cloud;
 use crate::trip::{Trip, Way};
-use crate::world::generated;
+use crate::world::{KIB, generated};
 
 const FILES: u64 = 3_000;
 
@@ -37,8 +37,9 @@ fn told_in_few_lines(sandbox: &SandboxHandle) -> BTreeSet<String> {
 fn a_conductor_and_its_workers_tell_of_thousands_of_files_in_few_lines() {
     let trip = Trip::new(Way::HfToMs);
     let source = trip.source();
+    // smaller ones travel inside the commit
     for number in 0..FILES {
-        source.lfs_file(&format!("data/{}/{number:04}.bin", number % 10), generated(1_000 + number, 100 + number));
+        source.lfs_file(&format!("data/{}/{number:04}.bin", number % 10), generated(1_000 + number, 65 * KIB + number % 7));
     }
     source.commit();
     // the hub's own quotas are another matter
