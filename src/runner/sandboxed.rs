@@ -2,12 +2,13 @@
 //! standard output the events.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::modal::{Listed, ModalClient, MountedFile, SandboxSpec, find_worker};
+use super::modal::{Listed, ModalClient, MountedFile, SandboxSpec, Shelf, find_worker};
 use super::names::{JOB, PROGRAM, tag};
 use super::{Place, Runner, Started, names, workers};
 use crate::config::{Config, ModalSettings};
@@ -29,6 +30,8 @@ const LAST_WORD: Duration = Duration::from_secs(15 * 60);
 pub struct Sandboxed {
     settings: Result<Box<ModalSettings>, Arc<Error>>,
     client: Arc<OnceCell<ModalClient>>,
+    /// The state folder.
+    home: PathBuf,
     say: fn(&str),
 }
 
@@ -46,7 +49,12 @@ pub struct Found {
 impl Sandboxed {
     /// Keeps how to reach Modal. What is wrong with that is said when it is needed.
     pub(super) fn new(config: &Config) -> Self {
-        Self { settings: config.modal_settings().map(Box::new).map_err(Arc::new), client: Arc::default(), say: config.say }
+        Self {
+            settings: config.modal_settings().map(Box::new).map_err(Arc::new),
+            client: Arc::default(),
+            home: config.home.clone(),
+            say: config.say,
+        }
     }
 
     /// The client, connected.
@@ -125,15 +133,12 @@ impl Sandboxed {
 
 impl Runner for Sandboxed {
     async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Started> {
-        let worker = find_worker()?;
+        let program = find_worker(Some(Shelf { home: &self.home, say: self.say })).await?.mounted()?;
         let client = self.client().await?;
         let settings = self.settings()?;
         let mounted = Job { modal: (job.workers > 0).then(|| settings.address()), ..job.clone() };
         let text = serde_json::to_vec(&mounted).map_err(|error| Error::new(ErrorKind::Local, "cannot write the job").because(error))?;
-        let files = [
-            MountedFile { path: PROGRAM.to_owned(), bytes: worker.bytes, mode: 0o755 },
-            MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 },
-        ];
+        let files = [program, MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 }];
         let prepared = client.prepare(&files).await?;
         let spec = Self::spec(job, tokens, settings);
         let place =
