@@ -117,7 +117,7 @@ async fn what_has_the_right_digest_is_fetched_once_and_kept_for_its_owner() {
     }
     assert_eq!(server.asked(), ["/hf2ms-worker"], "the second time it is there");
     assert_eq!(SAID.lock().unwrap()[..], [format!("fetching the program for sandboxes, which is kept: {}", server.url)]);
-    assert_eq!(home.holds(), [sha256.clone()]);
+    assert_eq!(home.holds(), [sha256.as_str()]);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&home.0.join("worker")), mode(&home.file(&sha256))), (0o700, 0o600));
 }
