@@ -146,7 +146,7 @@ pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, how: 
         }
         Err(error) => {
             // nothing runs, so there is nothing to look up later; where that is not certain its place stays known
-            if error.kind() != ErrorKind::Unavailable {
+            if error.kind() != ErrorKind::Unavailable || folder.place().is_none() {
                 folder.discard()?;
             }
             Err(error)

@@ -1,4 +1,4 @@
-//! The program for sandboxes is looked at before anything is created: one that is no hf2ms, or one of another time, is not sent.
+//! What is in the way before anything is created: a program for sandboxes that is no hf2ms, or one of another time; a Modal that is out of reach.
 
 use crate::cloud::Cloud;
 use crate::smoke::program::{EXITS, elf};
@@ -38,5 +38,15 @@ both_ways! {
         assert_eq!(cloud.trip.destination_journal().requests(creates), 0);
         assert_eq!(cloud.trip.destination_journal().bytes_uploaded(), 0);
         assert_eq!(cloud.trip.world.run(&["status", "--json"]).exits(0).json()["migrations"], serde_json::json!([]), "nothing is left behind");
+    }
+
+    fn what_could_not_be_begun_is_not_among_the_migrations(way) {
+        let mut cloud = Cloud::plenty(way);
+        // a port that nobody listens on any more
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        cloud.trip.world.set("MODAL_SERVER_URL", format!("http://{gone}"));
+        let error = cloud.trip.migrate(&["--detach"]).exits(1).json()["error"].clone();
+        assert_eq!(error["kind"], "unavailable", "{error}");
+        assert_eq!(cloud.trip.world.run(&["status", "--json"]).exits(0).json()["migrations"], serde_json::json!([]));
     }
 }
