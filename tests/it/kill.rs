@@ -54,7 +54,9 @@ pub fn settle(trip: &Trip) {
     wait_until("the destination has read what was sent to it", || {
         let before = std::mem::replace(&mut last, trip.destination_journal().bytes_uploaded());
         std::thread::sleep(Duration::from_millis(80));
-        before == last && trip.transfers_at_destination() == 0
+        let mut busy = 0;
+        trip.destination_dials().each(|lane| busy += lane.busy());
+        before == last && busy == 0
     });
 }
 

@@ -277,18 +277,8 @@ impl Trip {
         self.destination_dials().each(|lane| lane.set_upload_per_host(bytes_per_second));
     }
 
-    /// How many files go to or come from the destination at this moment.
-    pub fn transfers_at_destination(&self) -> u64 {
-        let mut busy = 0;
-        self.destination_dials().each(|lane| busy += lane.busy());
-        busy
-    }
-
-    fn destination_dials(&self) -> &Dials {
-        match self.way {
-            Way::HfToMs => self.world.ms.dials(),
-            Way::MsToHf => self.world.hf.dials(),
-        }
+    pub fn destination_dials(&self) -> &Dials {
+        if self.way == Way::HfToMs { self.world.ms.dials() } else { self.world.hf.dials() }
     }
 
     /// Every file of the source is at the destination, byte for byte.
