@@ -109,7 +109,7 @@ impl Progress {
             }
             What::Started { version, .. } => self.version = Some(version.clone()),
             What::Created { .. } => self.created = true,
-            What::Blob { .. } => {}
+            What::Blobs { .. } => {}
         }
     }
 

@@ -77,7 +77,8 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
     batch
         .prepare(config, |index, batch| match &batch.members[index].stage {
             Stage::Ready(prepared) if !options.json => {
-                let estimate = reckoning.as_ref().map(|reckoning| reckoning.of(prepared));
+                // those that start at once share the containers, and how many they are is not known yet
+                let estimate = reckoning.as_ref().filter(|_| !options.detach).map(|reckoning| reckoning.of(prepared));
                 say(&render::planned(index, count, &prepared.plan, estimate.as_ref()));
                 estimates.extend(estimate);
             }
@@ -85,6 +86,17 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
             _ => {}
         })
         .await;
+    let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
+    let how = if options.detach { how.shared_by(ready)? } else { how };
+    if let (Some(reckoning), true, false) = (reckoning, options.detach, options.json) {
+        let reckoning = reckoning.with(how);
+        for (index, member) in batch.members.iter().enumerate() {
+            let Stage::Ready(prepared) = &member.stage else { continue };
+            let estimate = reckoning.of(prepared);
+            say(&render::takes(index, count, member, &estimate));
+            estimates.push(estimate);
+        }
+    }
     // what costs money is said before
     if let Some(sum) = Sum::of(&estimates, if options.detach { Order::AllAtOnce } else { Order::OneByOne }) {
         say(&sum.text());
@@ -188,11 +200,9 @@ async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, j
     Ok(())
 }
 
-/// Starts all of them; each runs by itself from then on.
+/// Starts all of them, each with its share of the containers; each runs by itself from then on.
 async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<u8> {
     let count = batch.members.len();
-    let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
-    let how = how.shared_by(ready)?;
     let mut started = 0;
     for index in 0..count {
         let Stage::Ready(prepared) = &batch.members[index].stage else { continue };

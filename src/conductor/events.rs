@@ -1,17 +1,18 @@
 //! Where events go: one JSON object a line, written by a thread of its own, so that a reader that is slow or gone never stops the work.
+//! Blobs that land share lines, because of a sandbox's output only so many are kept.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::fit;
-use crate::protocol::{Event, LIST_LIMIT, Report, What};
+use crate::protocol::{Event, Filling, LIST_LIMIT, LandedBlob, Report, What};
 use crate::worker::Meter;
 
-/// How often progress is told while something moves.
+/// How often progress is told while something moves, and how long a blob that has landed waits for others to be told with.
 const TICK: Duration = Duration::from_secs(1);
 /// How often it is told while nothing does, in ticks, so that silence means death (a heartbeat at least every 15 s).
 const HEARTBEAT: u32 = 10;
@@ -29,11 +30,19 @@ pub struct Events {
 }
 
 struct Shared {
-    /// The next number, and the way to the writer.
-    lines: Mutex<(u64, Sender<Vec<u8>>)>,
+    lines: Mutex<Lines>,
     waiting: Arc<AtomicUsize>,
     /// The first warnings, and how many there were.
     warnings: Mutex<(Vec<String>, u64)>,
+}
+
+/// The way to the writer.
+struct Lines {
+    /// The next event's number.
+    next: u64,
+    out: Sender<Vec<u8>>,
+    /// Blobs that have landed and are not told yet.
+    landed: Filling<LandedBlob>,
 }
 
 /// The writing thread.
@@ -53,22 +62,47 @@ impl Events {
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = waiting.clone();
         let thread = std::thread::spawn(move || write_all(out, &receiver, &counter));
-        (Self { shared: Arc::new(Shared { lines: Mutex::new((first, sender)), waiting, warnings: Mutex::default() }) }, Writer { thread })
+        let lines = Mutex::new(Lines { next: first, out: sender, landed: Filling::default() });
+        (Self { shared: Arc::new(Shared { lines, waiting, warnings: Mutex::default() }) }, Writer { thread })
     }
 
-    /// Sends one event.
+    /// Sends one event, after all blobs that landed before it.
     pub fn send(&self, what: What) {
         if matches!(what, What::Progress { .. }) && self.shared.waiting.load(Ordering::Relaxed) > BACKLOG {
             return;
         }
+        let mut lines = self.lines();
+        self.tell_landed(&mut lines);
+        self.write(&mut lines, what);
+    }
+
+    /// Tells of a blob that is at the destination: with others, as soon as they fill a line, a tick is over, or something else is to be told.
+    pub(super) fn landed(&self, blob: LandedBlob) {
+        let mut lines = self.lines();
+        if let Some(blobs) = lines.landed.add(blob) {
+            self.write(&mut lines, What::Blobs { blobs });
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of the blobs that wait.
+    fn tell_landed(&self, lines: &mut Lines) {
+        if let Some(blobs) = lines.landed.take() {
+            self.write(lines, What::Blobs { blobs });
+        }
+    }
+
+    fn write(&self, lines: &mut Lines, what: What) {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = Event { seq: lines.0, at: u64::try_from(at).unwrap_or_default(), what };
+        let event = Event { seq: lines.next, at: u64::try_from(at).unwrap_or_default(), what };
         let Some(line) = fit::line(event) else { return };
-        lines.0 += 1;
+        lines.next += 1;
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // without a writer there is nobody to tell
-        let _gone = lines.1.send(line);
+        let _gone = lines.out.send(line);
     }
 
     /// Says something the user should know.
@@ -93,12 +127,13 @@ impl Events {
         }
     }
 
-    /// Tells what a meter shows, for ever.
+    /// Tells what a meter shows, and which blobs have landed, for ever.
     pub(super) async fn tell(&self, meter: &Meter) {
         let mut quiet = 0;
         let mut last = (0, (0, 0));
         loop {
             tokio::time::sleep(TICK).await;
+            self.tell_landed(&mut self.lines());
             let now = (meter.moved(), meter.done());
             quiet = if now == last { quiet + 1 } else { HEARTBEAT };
             last = now;
@@ -141,5 +176,90 @@ impl Writer {
         while !self.thread.is_finished() && started.elapsed() < FLUSH {
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::LINE_LIMIT;
+    use crate::repo::{Digests, RepoPath};
+
+    /// A reader of all that is written.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        /// What was written, once nobody writes any more.
+        fn read(self, events: Events, writer: Writer) -> Vec<Event> {
+            drop(events);
+            writer.finish();
+            let bytes = self.0.lock().unwrap();
+            let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+            lines
+                .map(|line| {
+                    assert!(line.len() <= LINE_LIMIT, "{}", line.len());
+                    serde_json::from_slice(line).unwrap()
+                })
+                .collect()
+        }
+    }
+
+    fn blob(number: usize) -> LandedBlob {
+        let path = RepoPath::new(format!("data/{number:05}.bin")).unwrap();
+        LandedBlob { path, size: number as u64, digests: Digests::of(&number.to_le_bytes()), reused: number < 7 }
+    }
+
+    #[test]
+    fn blobs_share_lines_keep_their_order_and_come_before_what_follows_them() {
+        let page = Page::default();
+        let (events, writer) = Events::into(page.clone());
+        for number in 0..3_000 {
+            events.landed(blob(number));
+            if number == 1_234 {
+                events.send(What::Committing { files: 1_235 });
+            }
+        }
+        events.send(What::Verifying {});
+        let told = page.read(events, writer);
+        assert!(told.len() < 3_000 / 15, "{}", told.len());
+        assert_eq!(told.iter().map(|event| event.seq).collect::<Vec<_>>(), (0..told.len() as u64).collect::<Vec<_>>());
+        let mut landed = Vec::new();
+        for event in &told {
+            match &event.what {
+                What::Blobs { blobs } => landed.extend(blobs.clone()),
+                What::Committing { files } => assert_eq!(landed.len() as u64, *files),
+                What::Verifying {} => assert_eq!(landed.len(), 3_000),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(landed, (0..3_000).map(blob).collect::<Vec<_>>());
+        assert!(matches!(told.last(), Some(Event { what: What::Verifying {}, .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_blob_that_nothing_follows_waits_for_a_tick_and_no_longer() {
+        let page = Page::default();
+        let (events, writer) = Events::into(page.clone());
+        let meter = Meter::default();
+        events.landed(blob(1));
+        events.landed(blob(2));
+        // nothing moves, so of progress nothing is told yet
+        let _endless = tokio::time::timeout(TICK + TICK / 2, events.tell(&meter)).await;
+        events.landed(blob(3));
+        let told = page.read(events, writer);
+        let [Event { what: What::Blobs { blobs }, .. }] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(blobs, &[blob(1), blob(2)]);
     }
 }

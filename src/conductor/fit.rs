@@ -28,7 +28,7 @@ fn shrink(what: &mut What) -> bool {
         What::Started { request, .. } => request.take().is_some(),
         What::Planned { .. }
         | What::Created { .. }
-        | What::Blob { .. }
+        | What::Blobs { .. }
         | What::Committing { .. }
         | What::Committed { .. }
         | What::Verifying {}

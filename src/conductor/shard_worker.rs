@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{check_protocol, open, started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::Source;
-use crate::protocol::{Job, Report, What};
+use crate::protocol::{Job, LandedBlob, Report};
 use crate::repo::{Manifest, Visibility};
 use crate::secret::Tokens;
 use crate::worker::{Carried, Meter, Worker};
@@ -53,7 +53,7 @@ async fn carry(job: &Job, tokens: &Tokens, events: &Events, meter: &Arc<Meter>, 
         let Carried { file, digests, reused } = carried;
         meter.file_done(file.size);
         tally.lock().unwrap_or_else(PoisonError::into_inner).file(file.size, reused);
-        events.send(What::Blob { path: file.path, size: file.size, digests: file.digests.or(digests), reused });
+        events.landed(LandedBlob { path: file.path, size: file.size, digests: file.digests.or(digests), reused });
     };
     worker.carry_all(job.files.clone(), landed).await
 }

@@ -40,7 +40,8 @@ impl Conductor<'_> {
         };
         let client = self.cloud().await?;
         let spec = conductor_spec::spec(&job, self.tokens, settings);
-        let prepared = client.prepare(&conductor_spec::files(&job, &find_worker()?)?).await?;
+        let program = find_worker(None).await?.mounted()?;
+        let prepared = client.prepare(&conductor_spec::files(&job, program)?).await?;
         let sandbox = client.create(&prepared, &spec).await?;
         // or created by a try whose answer was lost
         if sandbox.attached && client.tags(&sandbox.id).await?.get(tag::ID) != Some(&job.id) {

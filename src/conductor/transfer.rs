@@ -11,7 +11,7 @@ use super::{Conductor, Expected, Survey, fleet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
 use crate::plan::{Decision, Item, TransferPlan, pairs};
-use crate::protocol::What;
+use crate::protocol::LandedBlob;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Platform, RepoPath, Sha256};
 use crate::worker::{Carried, Content, Worker, check};
 
@@ -299,6 +299,6 @@ fn land(
     }
     conductor.meter.file_done(file.size);
     conductor.tally().lands(file.size, reused);
-    conductor.events.send(What::Blob { path: file.path.clone(), size: file.size, digests, reused });
+    conductor.events.landed(LandedBlob { path: file.path.clone(), size: file.size, digests, reused });
     learned.insert(file.path.clone(), Expected { file: FileEntry { digests: file.digests.or(digests), ..file }, streamed: !reused });
 }

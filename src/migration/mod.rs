@@ -122,7 +122,7 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     let plan = survey.plan()?;
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
-    Ok(Prepared { replaces: survey.replaced(&plan), load: Load::of_plan(&plan), plan, known, compared })
+    Ok(Prepared { replaces: survey.replaced(&plan), load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and
@@ -148,7 +148,7 @@ pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, how: 
         }
         Err(error) => {
             // nothing runs, so there is nothing to look up later; where that is not certain its place stays known
-            if error.kind() != ErrorKind::Unavailable {
+            if error.kind() != ErrorKind::Unavailable || folder.place().is_none() {
                 folder.discard()?;
             }
             Err(error)

@@ -32,6 +32,12 @@ impl Reckoning {
         Some(Self { how, prices })
     }
 
+    /// With the same prices, for migrations that run like this.
+    #[must_use]
+    pub fn with(self, how: How) -> Self {
+        Self { how, ..self }
+    }
+
     /// What this one takes.
     pub fn of(&self, prepared: &Prepared) -> ModalEstimate {
         let way = way(&prepared.plan.request);

@@ -49,6 +49,8 @@ impl Ask {
 pub struct Load {
     /// Contents, each once.
     pub files: u64,
+    /// Those of them that can be shared among workers; the others are the conductor's.
+    pub shared: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Bytes of the largest.
@@ -56,20 +58,22 @@ pub struct Load {
 }
 
 impl Load {
-    /// The load of these sizes.
+    /// The load of these sizes, all of which can be shared.
     pub fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
         sizes.into_iter().fold(Self::default(), |load, size| Self {
             files: load.files + 1,
+            shared: load.shared + 1,
             bytes: load.bytes + size,
             largest: load.largest.max(size),
         })
     }
 
-    /// The load of all that a plan copies: what the destination turns out to have is in it.
-    pub fn of_plan(plan: &TransferPlan) -> Self {
+    /// The load of all that a plan copies: what the destination turns out to have is in it. `blobs` are the contents that workers may carry.
+    pub fn of_plan(plan: &TransferPlan, blobs: &[Blob]) -> Self {
         let mut seen = HashSet::new();
         let files = plan.copies().map(|item| &item.file);
-        Self::of(files.filter(|file| file.digests.sha256.is_none_or(|sha256| seen.insert(sha256))).map(|file| file.size))
+        let all = Self::of(files.filter(|file| file.digests.sha256.is_none_or(|sha256| seen.insert(sha256))).map(|file| file.size));
+        Self { shared: blobs.iter().filter(|blob| seen.contains(&blob.sha256)).count() as u64, ..all }
     }
 
     /// The load of these blobs.
@@ -114,7 +118,7 @@ pub struct FanOut {
 impl FanOut {
     /// Decides. `containers` is the most that this migration may have, the conductor included: [`CONTAINERS`], or its share of them in a batch.
     ///
-    /// Never more workers than blobs, and never one: what one container carries, the conductor carries itself.
+    /// Never more workers than contents that can be shared, and never one: what one container carries, the conductor carries itself.
     pub fn decide(ask: Ask, load: Load, way: Way, containers: u32) -> Self {
         let most = containers.clamp(1, CONTAINERS) - 1;
         let (wanted, because) = match ask {
@@ -123,7 +127,7 @@ impl FanOut {
             Ask::Workers(workers) => (u64::from(workers), format!("--workers {workers}")),
             Ask::Chunk(chunk) => (load.bytes.div_ceil(chunk.max(1)), format!("--chunk-size {}", gigabytes(chunk))),
         };
-        let workers = wanted.min(u64::from(most)).min(load.files);
+        let workers = wanted.min(u64::from(most)).min(load.shared);
         let instead = match ask {
             Ask::Chunk(chunk) if wanted > u64::from(most.max(1)) => Some(format!(
                 "--chunk-size: {} makes {wanted} shards and there may be {most} workers, so a shard has {}",
@@ -131,14 +135,20 @@ impl FanOut {
                 gigabytes(load.bytes.div_ceil(u64::from(most.max(1))))
             )),
             Ask::Workers(_) if wanted > u64::from(most) => Some(format!("--workers: {most} is all that there may be here")),
-            Ask::Workers(_) | Ask::Parallel if wanted > load.files && load.files > 0 => {
-                Some(format!("{}: there is no work for more than {}", option(ask), load.files))
-            }
+            Ask::Workers(_) | Ask::Parallel if wanted > load.shared && load.files > 0 => Some(match load.shared {
+                0 => format!("{}: nothing of it can be shared, so the conductor carries alone", option(ask)),
+                1 => format!("{}: a single content can be shared, so the conductor carries alone", option(ask)),
+                shared => format!("{}: there is no work for more than {shared}", option(ask)),
+            }),
             _ => None,
         };
         let workers = u32::try_from(workers).unwrap_or(most);
         if workers < 2 {
-            let because = if instead.is_some() || wanted < 2 { because } else { "there is a single content to carry".to_owned() };
+            let because = match load.shared {
+                _ if instead.is_some() || wanted < 2 => because,
+                0 => "nothing of it can be shared".to_owned(),
+                _ => "a single content of it can be shared".to_owned(),
+            };
             return Self { workers: 0, because, instead };
         }
         Self { workers, because, instead }
@@ -232,7 +242,7 @@ mod tests {
     const GB: u64 = 1_000_000_000;
 
     fn of(files: u64, size: u64) -> Load {
-        Load { files, bytes: files * size, largest: size }
+        Load { files, shared: files, bytes: files * size, largest: size }
     }
 
     fn decide(ask: Ask, load: Load, way: Way) -> FanOut {
@@ -277,7 +287,10 @@ mod tests {
         assert_eq!(decide(Ask::Parallel, of(100, GB), TO_HUGGING_FACE).workers, 7);
         assert_eq!(decide(Ask::Parallel, of(10, GB), TO_HUGGING_FACE).workers, 2);
         let single = decide(Ask::Parallel, of(1, GB), TO_HUGGING_FACE);
-        assert_eq!((single.workers, single.instead.as_deref()), (0, Some("--parallel: there is no work for more than 1")));
+        assert_eq!(
+            (single.workers, single.instead.as_deref()),
+            (0, Some("--parallel: a single content can be shared, so the conductor carries alone"))
+        );
     }
 
     #[test]
@@ -288,6 +301,36 @@ mod tests {
         assert_eq!((few.workers, few.instead.as_deref()), (5, Some("--workers: there is no work for more than 5")));
         let batch = FanOut::decide(Ask::Workers(12), of(50, GB), TO_MODELSCOPE, 10);
         assert_eq!((batch.workers, batch.instead.as_deref()), (9, Some("--workers: 9 is all that there may be here")));
+    }
+
+    #[test]
+    fn what_cannot_be_shared_is_work_for_nobody_but_the_conductor() {
+        let with = |shared| Load { shared, ..of(2_000, GB) };
+        let shown = |ask, shared| {
+            let fan_out = decide(ask, with(shared), TO_HUGGING_FACE);
+            format!("{} {} ({})", fan_out.workers, fan_out.instead.as_deref().unwrap_or("as asked"), fan_out.because)
+        };
+        let asks = [Ask::Nothing, Ask::Parallel, Ask::Workers(12), Ask::Chunk(100 * GB)];
+        let all = asks.into_iter().flat_map(|ask| [0, 1, 5, 2_000].map(|shared| shown(ask, shared)));
+        insta::assert_snapshot!(all.collect::<Vec<_>>().join("\n"), @"
+        0 as asked (nothing of it can be shared)
+        0 as asked (a single content of it can be shared)
+        5 as asked (one container would take 4.4 h, and more than 10 min is shared)
+        27 as asked (one container would take 4.4 h, and more than 10 min is shared)
+        0 --parallel: nothing of it can be shared, so the conductor carries alone (--parallel: shards of at least 2 min)
+        0 --parallel: a single content can be shared, so the conductor carries alone (--parallel: shards of at least 2 min)
+        5 --parallel: there is no work for more than 5 (--parallel: shards of at least 2 min)
+        40 as asked (--parallel: shards of at least 2 min)
+        0 --workers: nothing of it can be shared, so the conductor carries alone (--workers 12)
+        0 --workers: a single content can be shared, so the conductor carries alone (--workers 12)
+        5 --workers: there is no work for more than 5 (--workers 12)
+        12 as asked (--workers 12)
+        0 as asked (nothing of it can be shared)
+        0 as asked (a single content of it can be shared)
+        5 as asked (--chunk-size 100 GB)
+        20 as asked (--chunk-size 100 GB)
+        ");
+        assert_eq!(decide(Ask::Workers(12), Load::default(), TO_HUGGING_FACE).instead, None, "nothing is to be done");
     }
 
     #[test]

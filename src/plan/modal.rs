@@ -268,7 +268,7 @@ mod tests {
     const GB: u64 = 1_000_000_000;
 
     fn estimate(ask: Ask, files: u64, size: u64, way: Way, region: Region) -> ModalEstimate {
-        let load = Load { files, bytes: files * size, largest: size };
+        let load = Load { files, shared: files, bytes: files * size, largest: size };
         ModalEstimate::new(load, &FanOut::decide(ask, load, way, CONTAINERS), way, Prices::default(), region)
     }
 

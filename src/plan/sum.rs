@@ -85,7 +85,7 @@ mod tests {
     fn estimates() -> Vec<ModalEstimate> {
         let way = Way { from: Platform::ModelScope, to: Platform::HuggingFace };
         let of = |files, size| {
-            let load = Load { files, bytes: files * size, largest: size };
+            let load = Load { files, shared: files, bytes: files * size, largest: size };
             ModalEstimate::new(load, &FanOut::decide(Ask::Nothing, load, way, CONTAINERS), way, Prices::default(), Region::Any)
         };
         vec![of(1, GB / 10), of(2_000, GB), of(3, GB)]

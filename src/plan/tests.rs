@@ -124,6 +124,11 @@ fn the_load_of_a_plan_is_each_content_that_it_copies_once() {
     let files: &[(&str, &[u8])] = &[("a.bin", b"aaa"), ("b.bin", b"aaa"), ("c.bin", b"cc"), ("d.bin", b"d")];
     let source = manifest(Platform::ModelScope, Visibility::Public, files);
     let there = manifest(Platform::ModelScope, Visibility::Public, &files[3..]);
-    let load = fan_out::Load::of_plan(&plan(&source, Some(there)));
-    assert_eq!(load, fan_out::Load { files: 2, bytes: 5, largest: 3 });
+    let plan = plan(&source, Some(there));
+    let blobs = shard::blobs(&source.files, |_| true);
+    assert_eq!(blobs.len(), 3);
+    assert_eq!(fan_out::Load::of_plan(&plan, &blobs), fan_out::Load { files: 2, shared: 2, bytes: 5, largest: 3 });
+    // of what is copied workers may carry only what surely goes as a blob
+    let blobs = shard::blobs(&source.files, |file| file.size == 3);
+    assert_eq!(fan_out::Load::of_plan(&plan, &blobs), fan_out::Load { files: 2, shared: 1, bytes: 5, largest: 3 });
 }

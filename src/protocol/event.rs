@@ -56,17 +56,10 @@ pub enum What {
         /// With this visibility, as read back.
         visibility: Visibility,
     },
-    /// A blob is at the destination, not committed yet.
-    Blob {
-        /// One of the paths that have it.
-        path: RepoPath,
-        /// Its size.
-        size: u64,
-        /// Its digests, as far as known.
-        #[serde(flatten)]
-        digests: Digests,
-        /// Whether it was there already.
-        reused: bool,
+    /// Blobs are at the destination, not committed yet. Each is told once, and before whatever follows from it.
+    Blobs {
+        /// In the order in which they landed.
+        blobs: Vec<LandedBlob>,
     },
     /// How far it is; also the heartbeat.
     Progress {
@@ -116,6 +109,20 @@ pub enum What {
     },
     /// How it ended. Always the last event.
     Report(Report),
+}
+
+/// A blob that is at the destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandedBlob {
+    /// One of the paths that have it.
+    pub path: RepoPath,
+    /// Its size.
+    pub size: u64,
+    /// Its digests, as far as known.
+    #[serde(flatten)]
+    pub digests: Digests,
+    /// Whether it was there already.
+    pub reused: bool,
 }
 
 /// A file that is moving.

@@ -1,13 +1,15 @@
 //! All that crosses a process wall: the [`Job`] goes in, [`Event`]s come out, the last one a [`Report`]. Plain serde, no behaviour.
 
 mod event;
+mod filling;
 mod job;
 mod places;
 mod proven;
 mod report;
 mod versions;
 
-pub use event::{Event, How, InFlight, ProvenFile, What};
+pub use event::{Event, How, InFlight, LandedBlob, ProvenFile, What};
+pub use filling::Filling;
 pub use job::{Before, Consent, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
 pub use places::Places;
 pub use proven::ProvenFiles;
@@ -15,7 +17,9 @@ pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, R
 pub use versions::{Reach, Stamp, Versions};
 
 /// The version of these types. A process refuses a job of another version by name.
-pub const PROTOCOL: u32 = 1;
+///
+/// 2: blobs that have landed are told many a line.
+pub const PROTOCOL: u32 = 2;
 
 /// How many entries each list of a [`Report`] holds at most.
 pub const LIST_LIMIT: usize = 20;

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LINE_LIMIT, ProvenFile};
-
-/// What a line has besides the files: number, time, the event's name, and its end.
-const FRAME: usize = 128;
+use super::{Filling, ProvenFile};
 
 /// Files that are proven. Written as a list; one file by itself, as earlier versions wrote it, is read too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,23 +29,12 @@ impl From<Forms> for ProvenFiles {
 }
 
 impl ProvenFiles {
-    /// All of them, in their order, as many a line as go into [`LINE_LIMIT`]; a file whose path alone is longer has a line to itself.
+    /// All of them, in their order, as many a line as go into [`super::LINE_LIMIT`]; a file whose path alone is longer has a line to itself.
     pub fn lines_of(files: &[ProvenFile]) -> Vec<Self> {
-        let mut lines: Vec<Self> = Vec::new();
-        let mut room = 0;
-        for file in files {
-            // with the comma before it; what cannot be written is told of when its line is
-            let length = serde_json::to_string(file).map_or(LINE_LIMIT, |text| text.len() + 1);
-            match lines.last_mut() {
-                Some(line) if length <= room => line.files.push(file.clone()),
-                _ => {
-                    lines.push(Self { files: vec![file.clone()] });
-                    room = LINE_LIMIT - FRAME;
-                }
-            }
-            room = room.saturating_sub(length);
-        }
-        lines
+        let mut filling = Filling::default();
+        let mut lines: Vec<_> = files.iter().filter_map(|file| filling.add(file.clone())).collect();
+        lines.extend(filling.take());
+        lines.into_iter().map(|files| Self { files }).collect()
     }
 }
 

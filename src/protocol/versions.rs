@@ -47,7 +47,7 @@ pub struct Stamp {
 /// How a stamp begins, continues and ends.
 const MARKS: [&str; 3] = ["[hf2ms program ", " protocol ", "]"];
 /// This program's own; a test holds its number against [`super::PROTOCOL`].
-const OWN: &str = concat!("[hf2ms program ", env!("CARGO_PKG_VERSION"), " protocol 1]");
+const OWN: &str = concat!("[hf2ms program ", env!("CARGO_PKG_VERSION"), " protocol 2]");
 /// Longer numbers are no version.
 const LONGEST: usize = 40;
 

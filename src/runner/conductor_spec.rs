@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::modal::{MountedFile, SandboxSpec, WorkerBinary};
+use super::modal::{MountedFile, SandboxSpec};
 use super::names::{self, JOB, PROGRAM, tag};
 use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,9 +20,9 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const LAST_WORD: Duration = Duration::from_secs(15 * 60);
 
 /// The program and the job.
-pub fn files(job: &Job, worker: &WorkerBinary) -> Result<[MountedFile; 2]> {
+pub fn files(job: &Job, program: MountedFile) -> Result<[MountedFile; 2]> {
     let text = serde_json::to_vec(job).map_err(|error| Error::new(ErrorKind::Local, "cannot write the job").because(error))?;
-    Ok([worker.mounted(), MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 }])
+    Ok([program, MountedFile { path: JOB.to_owned(), bytes: text.into(), mode: 0o644 }])
 }
 
 /// The sandbox. Where the conductor has workers to start it is given the pair of Modal's tokens, and only then.

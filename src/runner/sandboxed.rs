@@ -2,11 +2,12 @@
 //! standard output the events.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::modal::{Listed, ModalClient, SandboxSpec, find_worker};
+use super::modal::{Listed, ModalClient, SandboxSpec, Shelf, find_worker};
 use super::names::tag;
 use super::{Place, Runner, Started, conductor_spec, names, workers};
 use crate::config::{Config, ModalSettings};
@@ -20,6 +21,8 @@ use crate::secret::Tokens;
 pub struct Sandboxed {
     settings: Result<Box<ModalSettings>, Arc<Error>>,
     client: Arc<OnceCell<ModalClient>>,
+    /// The state folder.
+    home: PathBuf,
     say: fn(&str),
 }
 
@@ -39,7 +42,12 @@ pub struct Found {
 impl Sandboxed {
     /// Keeps how to reach Modal. What is wrong with that is said when it is needed.
     pub(super) fn new(config: &Config) -> Self {
-        Self { settings: config.modal_settings().map(Box::new).map_err(Arc::new), client: Arc::default(), say: config.say }
+        Self {
+            settings: config.modal_settings().map(Box::new).map_err(Arc::new),
+            client: Arc::default(),
+            home: config.home.clone(),
+            say: config.say,
+        }
     }
 
     /// The client, connected.
@@ -99,7 +107,7 @@ impl Sandboxed {
 
 impl Runner for Sandboxed {
     async fn start(&self, job: &Job, tokens: &Tokens, folder: &Folder) -> Result<Started> {
-        let worker = find_worker()?;
+        let program = find_worker(Some(Shelf { home: &self.home, say: self.say })).await?.mounted()?;
         let client = self.client().await?;
         let settings = self.settings()?;
         let spec = conductor_spec::spec(job, tokens, settings);
@@ -107,7 +115,7 @@ impl Runner for Sandboxed {
             return Ok(started);
         }
         let mounted = Job { modal: (job.workers > 0).then(|| settings.address()), ..job.clone() };
-        let prepared = client.prepare(&conductor_spec::files(&mounted, &worker)?).await?;
+        let prepared = client.prepare(&conductor_spec::files(&mounted, program)?).await?;
         let name = spec.name.clone().unwrap_or_default();
         let place = |sandbox| Place::Modal { name: name.clone(), sandbox, environment: self.environment() };
         // noted before it is created: should this process end now, it is found by its name

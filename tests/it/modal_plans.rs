@@ -5,8 +5,10 @@ use std::ops::{Deref, DerefMut};
 use serde_json::Value;
 use standins::faults::{Fault, GrpcAnswer, Rule};
 use standins::huggingface::RepoKind;
+use standins::modal::misfortunes::status;
 use standins::modal::{Modal, Setup};
 use standins::modelscope;
+use tonic::Code;
 
 use crate::static_worker;
 use crate::usage::{assert_untouched, refused};
@@ -92,14 +94,26 @@ fn a_plan_says_what_it_takes_in_the_cloud() {
 fn what_is_asked_for_is_reckoned_with_and_what_is_done_instead_is_said() {
     let cloud = Cloud::start();
     let of = |flags: &[&str]| cloud.modal_of(&[&["plan", "hf:alice/bert"], flags].concat());
+    // what travels inside the commit is the conductor's
+    let alone = of(&["--workers", "3"]);
+    assert_eq!(
+        (&alone["workers"], &alone["instead"]),
+        (&0.into(), &"--workers: a single content can be shared, so the conductor carries alone".into())
+    );
+    let source = cloud.world.hf.repo(RepoKind::Model, "alice/bert");
+    for number in 0..4 {
+        source.lfs_file(&format!("data/{number}.bin"), generated(10 + number, MIB));
+    }
+    // a content that is there already is nobody's work
+    source.lfs_file("copy/0.bin", generated(10, MIB)).commit("more");
     let three = of(&["--workers", "3"]);
     assert_eq!((&three["containers"], &three["workers"], &three["because"]), (&4.into(), &3.into(), &"--workers 3".into()));
     let nine = of(&["--workers", "9"]);
     assert_eq!((&nine["workers"], &nine["instead"]), (&5.into(), &"--workers: there is no work for more than 5".into()));
     assert!(nine["dollars"].as_f64() > three["dollars"].as_f64(), "{nine} {three}");
     assert_eq!(of(&["--parallel"])["workers"], 2);
-    let chunks = of(&["--chunk-size", "0.004"]);
-    assert_eq!((&chunks["workers"], &chunks["because"]), (&4.into(), &"--chunk-size 4.0 MB".into()));
+    let chunks = of(&["--chunk-size", "0.005"]);
+    assert_eq!((&chunks["workers"], &chunks["because"]), (&4.into(), &"--chunk-size 5.0 MB".into()));
     insta::assert_snapshot!("plan_workers", cloud.shown(&cloud.run(&["plan", "hf:alice/bert", "--workers", "9"]).exits(0)));
     let job = cloud.run(&["plan", "hf:alice/bert", "--job", "--runner", "modal", "--workers", "3"]).exits(0).json();
     assert_eq!((&job["runner"], &job["workers"]), (&"modal".into(), &3.into()));
@@ -189,6 +203,32 @@ fn the_plans_of_a_batch_are_summed_up() {
     assert!((sum["dollars"].as_f64().unwrap() - each.iter().sum::<f64>()).abs() < 1e-4, "{sum} {each:?}");
     assert!(sum["minutes"].as_f64() > plans["plans"][0]["modal"]["minutes"].as_f64());
     assert_eq!(sum["rates"]["source"], "this workspace's rates");
+}
+
+#[test]
+fn migrations_that_start_at_once_share_the_containers_and_that_is_what_is_said() {
+    let mut cloud = Cloud::start();
+    cloud.set("HF2MS_WORKER_BIN", static_worker::path());
+    for (name, seed) in [("alice/bert", 100), ("alice/gpt", 200)] {
+        let source = cloud.world.hf.repo(RepoKind::Model, name);
+        for number in 0..60 {
+            source.lfs_file(&format!("data/{number:02}.bin"), generated(seed + number, 70 * KIB));
+        }
+        source.commit("many");
+    }
+    // nothing is created, and what was to be started stays known because that is not certain
+    cloud.modal.fault(Rule::route("SandboxCreateV2", status(Code::Unavailable)).always());
+    let outcome = cloud.run(&["migrate", "hf:alice/bert", "hf:alice/none", "hf:alice/gpt", "--detach", "--workers", "60"]).exits(1);
+    let shown = cloud.shown(&outcome);
+    let said: Vec<_> = shown.lines().filter(|line| ["modal", "workers", "warning"].iter().any(|word| line.contains(word))).collect();
+    insta::assert_snapshot!("detached", said.join("\n"));
+    let folders = std::fs::read_dir(cloud.world.home.join("state/migrations")).unwrap();
+    let job = |folder: std::io::Result<std::fs::DirEntry>| std::fs::read(folder.unwrap().path().join("job.json")).unwrap();
+    let jobs: Vec<Value> = folders.map(job).map(|text| serde_json::from_slice(&text).unwrap()).collect();
+    assert_eq!(jobs.iter().map(|job| job["workers"].clone()).collect::<Vec<_>>(), [49, 49], "two share a hundred containers");
+    // one after the other, each may have all of them
+    let plan = cloud.run(&["plan", "hf:alice/bert", "hf:alice/none", "hf:alice/gpt", "--workers", "60", "--json"]).exits(1).json();
+    assert_eq!((&plan["plans"][0]["modal"]["workers"], &plan["modal"]["containers"]), (&60.into(), &61.into()));
 }
 
 #[test]

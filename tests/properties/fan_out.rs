@@ -80,14 +80,15 @@ proptest! {
 
     #[test]
     fn there_are_never_more_workers_than_places_and_contents(
-        files in 0..100_000_u64, size in 1..200_000_000_000_u64, containers in 1..101_u32, workers in 1..100_u32, to in prop::bool::ANY,
+        (files, shared) in (0..100_000_u64).prop_flat_map(|files| (Just(files), 0..=files)),
+        size in 1..200_000_000_000_u64, containers in 1..101_u32, workers in 1..100_u32, to in prop::bool::ANY,
     ) {
         let (from, to) = if to { (Platform::HuggingFace, Platform::ModelScope) } else { (Platform::ModelScope, Platform::HuggingFace) };
-        let load = Load { files, bytes: files * size, largest: size * files.min(1) };
+        let load = Load { files, shared, bytes: files * size, largest: size * files.min(1) };
         for ask in [Ask::Nothing, Ask::Parallel, Ask::Workers(workers), Ask::Chunk(size)] {
             let fan_out = FanOut::decide(ask, load, Way { from, to }, containers);
             prop_assert!(fan_out.containers() <= containers, "{:?} {:?}", ask, fan_out);
-            prop_assert!(u64::from(fan_out.workers) <= files && fan_out.workers != 1, "{:?} {:?}", ask, fan_out);
+            prop_assert!(u64::from(fan_out.workers) <= shared && fan_out.workers != 1, "{:?} {:?}", ask, fan_out);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Any beginning of a migration's events is a valid state.
 
 use hf2ms::progress::Progress;
-use hf2ms::protocol::{Event, How, InFlight, LINE_LIMIT, ProvenFile, ProvenFiles, State, What};
+use hf2ms::protocol::{Event, Filling, How, InFlight, LINE_LIMIT, LandedBlob, ProvenFile, ProvenFiles, State, What};
 use hf2ms::repo::{Digests, RepoPath};
 use proptest::prelude::*;
 
@@ -15,6 +15,7 @@ fn stretch() -> impl Strategy<Value = Vec<What>> {
                     let flight = InFlight { path: RepoPath::new("a.bin").unwrap(), size: done, done };
                     What::Progress { moved: moved.into(), files_done, bytes_done, streams: 1, allowed: 8, flying: done, in_flight: vec![flight] }
                 }),
+                2 => prop::collection::vec(proven(), 0..4).prop_map(|files| What::Blobs { blobs: files.into_iter().map(landed).collect() }),
                 1 => Just(What::Committing { files }),
                 1 => Just(What::Committed { commit: "c0ffee".to_owned() }),
                 1 => Just(What::Warning { message: "planning again".to_owned() }),
@@ -32,6 +33,11 @@ fn proven() -> impl Strategy<Value = ProvenFile> {
         let digests = if seed < 40 { Digests::default() } else { Digests::of(&[seed]) };
         Some(ProvenFile { path: RepoPath::new(path).ok()?, size, digests, how: if seed % 2 == 0 { How::Streamed } else { How::ReadBack } })
     })
+}
+
+/// The same content as a blob.
+fn landed(ProvenFile { path, size, digests, how }: ProvenFile) -> LandedBlob {
+    LandedBlob { path, size, digests, reused: how == How::Streamed }
 }
 
 /// The line of an event, with its end.
@@ -66,6 +72,26 @@ proptest! {
             event.to_string()
         });
         prop_assert_eq!(read_back(single), files);
+    }
+
+    #[test]
+    fn blobs_come_back_in_their_order_from_lines_that_fit_and_are_few(files in prop::collection::vec(proven(), 0..120)) {
+        let wanted: Vec<_> = files.into_iter().map(landed).collect();
+        let mut filling = Filling::default();
+        let mut lines: Vec<_> = wanted.iter().filter_map(|blob| filling.add(blob.clone())).collect();
+        lines.extend(filling.take());
+        for pair in lines.windows(2) {
+            let both = pair.concat();
+            prop_assert!(line(What::Blobs { blobs: both }).len() > LINE_LIMIT - 128, "two lines would be one");
+        }
+        let mut read = Vec::new();
+        for blobs in lines {
+            let (count, text) = (blobs.len(), line(What::Blobs { blobs }));
+            prop_assert!(text.len() <= LINE_LIMIT || count == 1, "{}", count);
+            let What::Blobs { blobs } = serde_json::from_str::<Event>(&text).unwrap().what else { panic!("{text}") };
+            read.extend(blobs);
+        }
+        prop_assert_eq!(read, wanted);
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub(in crate::cli) fn planned(index: usize, all: usize, plan: &TransferPlan, est
     text.trim_end().to_owned()
 }
 
+/// What one source takes in the cloud, where that depends on the others.
+pub(in crate::cli) fn takes(index: usize, all: usize, member: &Member, estimate: &ModalEstimate) -> String {
+    format!("[{}/{all}] {}\n  modal: {}", index + 1, member.source(), estimate.line())
+}
+
 /// How one source ended, with what to do where it did not end well.
 pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> String {
     let head = format!("[{}/{all}] {}  {}", index + 1, member.state(), member.source());

@@ -5,7 +5,7 @@ mod plan;
 
 use std::fmt::Write;
 
-pub(super) use batch::{batch, error_lines, planned};
+pub(super) use batch::{batch, error_lines, planned, takes};
 pub(super) use plan::{PlanShown, plan};
 
 use crate::journal::Glance;

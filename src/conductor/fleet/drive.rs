@@ -18,7 +18,7 @@ use crate::error::{ErrorReport, Result};
 use crate::hub::Hub;
 use crate::plan::rates::CONTAINERS;
 use crate::plan::shard::{Blob, Shard};
-use crate::protocol::{Report, What};
+use crate::protocol::{LandedBlob, Report, What};
 use crate::repo::{Digests, FileEntry, Sha256};
 use crate::runner::modal::Sandbox;
 use crate::worker::{Carried, Worker};
@@ -185,11 +185,13 @@ impl<'a, L: FnMut(Carried)> Drive<'a, L> {
     /// Takes a line of a worker's.
     fn hear(&mut self, worker: WorkerId, what: What) {
         let told = match what {
-            What::Blob { path, size, digests, reused } => {
-                self.conductor.meter.landed_elsewhere(key(worker), &path, size);
-                if let Some(place) = digests.sha256.and_then(|sha256| self.places.get(&sha256).copied()) {
-                    self.landed(place, digests, reused);
-                    self.seen.push(Seen::Landed { worker, place });
+            What::Blobs { blobs } => {
+                for LandedBlob { path, size, digests, reused } in blobs {
+                    self.conductor.meter.landed_elsewhere(key(worker), &path, size);
+                    if let Some(place) = digests.sha256.and_then(|sha256| self.places.get(&sha256).copied()) {
+                        self.landed(place, digests, reused);
+                        self.seen.push(Seen::Landed { worker, place });
+                    }
                 }
                 return;
             }

@@ -96,7 +96,8 @@ impl Engine {
         cut: String,
         mail: mpsc::Sender<Letter>,
     ) -> Result<Self> {
-        let program = MountedFile { path: PROGRAM.to_owned(), bytes: find_worker()?.bytes, mode: 0o755 };
+        // in a sandbox it is this program itself, so nothing is ever fetched
+        let program = find_worker(None).await?.mounted()?;
         let prepared = client.prepare(&[program]).await?;
         let (job, spec) = (job(conductor, survey), spec(conductor, &destination, &cut));
         Ok(Self(Arc::new(Shared { client, prepared, job, spec, destination, cut, creates: Semaphore::new(CREATES), mail })))

@@ -89,7 +89,7 @@ impl<S: FnMut(&Step)> Check<'_, S> {
         let settings = self.step("token", std::future::ready(steps::token(config, self.most))).await?;
         let client = self.step("server", steps::server(&settings, config.say)).await?;
         self.step("account", steps::account(&client, &settings)).await?;
-        let worker = self.step("worker", async { steps::worker() }).await?;
+        let worker = self.step("worker", steps::worker(config)).await?;
         let (app, image) = self.step("image", steps::image(&client)).await?;
         let mount = self.step("files", steps::files(&client, &app, &worker)).await?;
         let trial = trial.insert(Trial::new(client, hubs, self.most + ENDING));

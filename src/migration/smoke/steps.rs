@@ -6,7 +6,7 @@ use super::super::validate::until;
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::Reach;
-use crate::runner::modal::{APP, ModalClient, WorkerBinary, find_worker};
+use crate::runner::modal::{APP, ModalClient, Shelf, WorkerBinary, find_worker};
 
 /// The tokens, and a third of the time for waits that Modal asks for: then its reason is shown.
 pub(super) fn token(config: &Config, most: Duration) -> Result<(ModalSettings, String)> {
@@ -43,8 +43,8 @@ pub(super) async fn account(client: &ModalClient, settings: &ModalSettings) -> R
 }
 
 /// The program for sandboxes, checked as far as that is possible without running it.
-pub(super) fn worker() -> Result<(WorkerBinary, String)> {
-    let worker = find_worker()?;
+pub(super) async fn worker(config: &Config) -> Result<(WorkerBinary, String)> {
+    let worker = find_worker(Some(Shelf { home: &config.home, say: config.say })).await?;
     let stamp = worker.stamp()?;
     let found = format!(
         "{}: version {}, protocol {}, a static x86_64 Linux program of {:.1} MB",
@@ -65,7 +65,7 @@ pub(super) async fn image(client: &ModalClient) -> Result<((String, String), Str
 
 /// The id of a mount with the program.
 pub(super) async fn files(client: &ModalClient, app: &str, worker: &WorkerBinary) -> Result<(String, String)> {
-    let file = worker.mounted();
+    let file = worker.mounted()?;
     let stored = client.is_stored(&file).await?;
     let mount = client.mount(app, &[file]).await?;
     let found = if stored { "the program was stored already" } else { "the program was uploaded" };

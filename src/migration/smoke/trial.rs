@@ -10,7 +10,8 @@ use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::protocol::Versions;
 use crate::repo::Platform;
-use crate::runner::modal::{EndedHow, ModalClient, Output, PROGRAM, Prepared, Sandbox, SandboxSpec};
+use crate::runner::modal::{EndedHow, ModalClient, Output, Prepared, Sandbox, SandboxSpec};
+use crate::runner::names::PROGRAM;
 
 /// When creating was broken off it may be carried out all the same: so much later is looked again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);

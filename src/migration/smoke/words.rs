@@ -12,6 +12,10 @@ const LONGEST: usize = 200;
 /// The time was over before this step was done.
 pub(super) fn late(step: &str, most: Duration) -> Error {
     let (message, hint) = match step {
+        "worker" => (
+            "the program for sandboxes has not come yet",
+            "it is fetched once, from the release that this program was built with; over a slow line give it a longer --timeout",
+        ),
         "image" => (
             "the image is not ready",
             "the first image of a workspace can take minutes: run `hf2ms smoke` again, or with a longer --timeout",
@@ -94,5 +98,20 @@ pub(super) fn fitting(error: Error) -> Error {
             error.hint_to("run `hf2ms smoke` again; https://status.modal.com tells whether Modal itself is down")
         }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_still_on_its_way_is_told_from_a_modal_that_does_not_answer() {
+        let error = late("worker", Duration::from_secs(150));
+        insta::assert_snapshot!(format!("{error}\nhint: {}", error.hint().unwrap_or_default()), @"
+        the program for sandboxes has not come yet, waited 150 s in all
+        hint: it is fetched once, from the release that this program was built with; over a slow line give it a longer --timeout
+        ");
+        assert_ne!(late("account", Duration::from_secs(150)).message(), error.message());
     }
 }

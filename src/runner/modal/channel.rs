@@ -161,7 +161,7 @@ fn tunnel(proxy: &Intercept) -> Result<Tunnel<HttpConnector>> {
 }
 
 /// Whether a URL names this machine by its loopback address or name.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

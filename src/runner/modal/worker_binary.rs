@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::MountedFile;
+use super::release::{Release, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{PROTOCOL, Stamp};
+use crate::runner::names::PROGRAM;
 
-/// Where the program lies in a sandbox.
-pub const PROGRAM: &str = "/hf2ms/hf2ms";
 /// Names it has beside this program.
 const BESIDE: [&str; 2] = ["hf2ms-x86_64-unknown-linux-musl", "hf2ms-worker"];
 /// A program larger than this is none of ours.
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 /// How it is built.
-const BUILD: &str = "in a checkout, `rustup target add x86_64-unknown-linux-musl && cargo build --release --target x86_64-unknown-linux-musl` \
+pub(super) const BUILD: &str = "in a checkout, `rustup target add x86_64-unknown-linux-musl && cargo build --release --target x86_64-unknown-linux-musl` \
                      builds it (Debian needs the package musl-tools; another system builds it on a Linux machine or in a container); then set \
                      HF2MS_WORKER_BIN to target/x86_64-unknown-linux-musl/release/hf2ms, or put that file beside this program under the name \
                      hf2ms-x86_64-unknown-linux-musl";
@@ -37,6 +37,12 @@ impl fmt::Debug for WorkerBinary {
 }
 
 impl WorkerBinary {
+    /// A program in a file that holds these bytes. The error completes "it …".
+    pub(super) fn of(path: PathBuf, bytes: Bytes) -> Result<Self, &'static str> {
+        check(&bytes)?;
+        Ok(Self { path, bytes })
+    }
+
     /// What it says of itself.
     ///
     /// Fails with `Usage` when it is no hf2ms, or one that speaks another protocol.
@@ -53,23 +59,33 @@ impl WorkerBinary {
     }
 
     /// The program as it is mounted, with the permission to run it.
-    pub fn mounted(&self) -> MountedFile {
-        MountedFile { path: PROGRAM.to_owned(), bytes: self.bytes.clone(), mode: 0o755 }
+    ///
+    /// Fails like [`Self::stamp`]: a program that does not understand its job is never sent.
+    pub fn mounted(&self) -> Result<MountedFile> {
+        self.stamp()?;
+        Ok(MountedFile { path: PROGRAM.to_owned(), bytes: self.bytes.clone(), mode: 0o755 })
     }
 }
 
 /// Finds the program for sandboxes: what `HF2MS_WORKER_BIN` names, else a file beside this program, else this program itself when it
-/// qualifies.
+/// qualifies, else the release that it was built with, fetched onto the shelf; without a shelf nothing is fetched.
 ///
-/// Fails with `Usage` when what is named is not what it should be, with `Local` when there is none; either says how to build it.
-pub fn find_worker() -> Result<WorkerBinary> {
+/// Fails with `Usage` when what is named is not what it should be, with `Local` when there is none, and where a release was built in with
+/// what is wrong with that; each says how to build one.
+pub async fn find_worker(shelf: Option<Shelf<'_>>) -> Result<WorkerBinary> {
     let named = std::env::var_os("HF2MS_WORKER_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
-    search(named.as_deref(), std::env::current_exe().ok().as_deref())
+    let own = std::env::current_exe().ok();
+    match (search(named.as_deref(), own.as_deref())?, shelf, Release::pinned()) {
+        (Some(worker), ..) => Ok(worker),
+        (None, Some(shelf), Some(release)) => release.get(shelf).await,
+        (None, ..) => Err(none(own.as_deref())),
+    }
 }
 
-fn search(named: Option<&Path>, own: Option<&Path>) -> Result<WorkerBinary> {
+/// What is on this machine.
+fn search(named: Option<&Path>, own: Option<&Path>) -> Result<Option<WorkerBinary>> {
     if let Some(path) = named {
-        return load(path).map_err(|flaw| {
+        return load(path).map(Some).map_err(|flaw| {
             Error::usage("HF2MS_WORKER_BIN does not name a program that runs in a sandbox", BUILD)
                 .with("file", path.display())
                 .with("it", flaw)
@@ -79,20 +95,18 @@ fn search(named: Option<&Path>, own: Option<&Path>) -> Result<WorkerBinary> {
     let beside = folder.and_then(|folder| BESIDE.map(|name| folder.join(name)).into_iter().find(|path| path.exists()));
     if let Some(path) = beside {
         // somebody put it there for this: it is not passed over in silence
-        return load(&path).map_err(|flaw| {
+        return load(&path).map(Some).map_err(|flaw| {
             Error::usage("the file beside this program does not run in a sandbox", BUILD).with("file", path.display()).with("it", flaw)
         });
     }
-    if let Some(worker) = own.and_then(|path| load(path).ok()) {
-        return Ok(worker);
-    }
-    let looked = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
-    Err(Error::new(
-        ErrorKind::Local,
-        "there is no program to run in a Modal sandbox: it is a static one for x86_64 Linux, and this one is not",
-    )
-    .with("looked in", looked)
-    .hint_to(BUILD))
+    Ok(own.and_then(|path| load(path).ok()))
+}
+
+fn none(own: Option<&Path>) -> Error {
+    let looked = own.and_then(Path::parent).map(|folder| folder.display().to_string()).unwrap_or_default();
+    Error::new(ErrorKind::Local, "there is no program to run in a Modal sandbox: it is a static one for x86_64 Linux, and this one is not")
+        .with("looked in", looked)
+        .hint_to(BUILD)
 }
 
 /// Reads a file and checks it. The error completes "it …".
@@ -103,8 +117,7 @@ fn load(path: &Path) -> Result<WorkerBinary, String> {
         return Err(format!("is no file of at most {} MiB", LARGEST >> 20));
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
-    check(&bytes)?;
-    Ok(WorkerBinary { path: path.to_owned(), bytes: bytes.into() })
+    WorkerBinary::of(path.to_owned(), bytes.into()).map_err(str::to_owned)
 }
 
 /// Reads the few header fields that tell whether a program runs on x86_64 Linux without anything beside it.
@@ -140,11 +153,11 @@ fn check(bytes: &[u8]) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The smallest program with these program headers.
-    fn program(machine: u8, headers: &[u8]) -> Vec<u8> {
+    pub(in crate::runner::modal) fn program(machine: u8, headers: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 64 + headers.len() * 56];
         bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
         (bytes[16], bytes[18], bytes[32], bytes[54], bytes[56]) = (3, machine, 64, 56, headers.len() as u8);
@@ -183,6 +196,9 @@ mod tests {
         assert_eq!(stamped(String::new()).stamp().unwrap_err().kind(), ErrorKind::Usage);
         let other = stamped(format!("[hf2ms program 9.9.9 protocol {}]", PROTOCOL + 1)).stamp().unwrap_err();
         assert_eq!((other.kind(), other.fact("its version")), (ErrorKind::Usage, Some("9.9.9")));
+        let mounted = good.mounted().unwrap();
+        assert_eq!((mounted.path.as_str(), mounted.mode, &mounted.bytes), (PROGRAM, 0o755, &good.bytes));
+        assert_eq!(stamped(String::new()).mounted().unwrap_err().kind(), ErrorKind::Usage);
     }
 
     #[test]
@@ -190,13 +206,13 @@ mod tests {
         let folder = folder("order");
         let (named, own) = (folder.join("named"), folder.join("hf2ms"));
         std::fs::write(&own, program(62, &[1])).unwrap();
-        assert_eq!(search(None, Some(&own)).unwrap().path, own);
+        assert_eq!(search(None, Some(&own)).unwrap().unwrap().path, own);
         std::fs::write(folder.join(BESIDE[1]), program(62, &[1])).unwrap();
-        assert_eq!(search(None, Some(&own)).unwrap().path, folder.join(BESIDE[1]));
+        assert_eq!(search(None, Some(&own)).unwrap().unwrap().path, folder.join(BESIDE[1]));
         std::fs::write(folder.join(BESIDE[0]), program(62, &[1])).unwrap();
-        assert_eq!(search(None, Some(&own)).unwrap().path, folder.join(BESIDE[0]));
+        assert_eq!(search(None, Some(&own)).unwrap().unwrap().path, folder.join(BESIDE[0]));
         std::fs::write(&named, program(62, &[1, 1])).unwrap();
-        assert_eq!(search(Some(&named), Some(&own)).unwrap().bytes.len(), 64 + 112);
+        assert_eq!(search(Some(&named), Some(&own)).unwrap().unwrap().bytes.len(), 64 + 112);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -219,8 +235,9 @@ mod tests {
         let folder = folder("none");
         let own = folder.join("hf2ms");
         std::fs::write(&own, "#!/bin/sh").unwrap();
-        let error = search(None, Some(&own)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Local);
+        assert!(search(None, Some(&own)).unwrap().is_none());
+        let error = none(Some(&own));
+        assert_eq!((error.kind(), error.fact("looked in")), (ErrorKind::Local, folder.to_str()));
         let hint = error.hint().unwrap();
         assert!(hint.contains("cargo build --release --target x86_64-unknown-linux-musl") && hint.contains("HF2MS_WORKER_BIN"), "{hint}");
         std::fs::remove_dir_all(folder).unwrap();

@@ -1,7 +1,7 @@
 //! `hf2ms smoke`: Modal from end to end, and everything that can be in its way.
 
 mod failing;
-mod program;
+pub mod program;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -203,7 +203,7 @@ fn what_a_sandbox_says_can_be_asked_for_here() {
     let hub = format!("hf={}", cloud.world.hf.endpoint());
     let outcome = cloud.world.run(&["run-job", "--versions", "--reach", &hub]).exits(0);
     let said = outcome.json();
-    assert_eq!((&said["program"], &said["protocol"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(1)));
+    assert_eq!((&said["program"], &said["protocol"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(2)));
     assert_eq!(said["hubs"][0]["error"], Value::Null);
     assert!(said["processors"].as_u64().unwrap() > 0, "{said}");
     cloud.world.run(&["run-job", "--stay"]).exits(2);

@@ -9,7 +9,7 @@ pub const WAITS: [u8; 9] = [0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7];
 
 /// A program of these machine words, with what an hf2ms says of itself in its file.
 pub fn program(code: &[u8]) -> Vec<u8> {
-    let stamp = format!("[hf2ms program {} protocol 1]", env!("CARGO_PKG_VERSION"));
+    let stamp = format!("[hf2ms program {} protocol 2]", env!("CARGO_PKG_VERSION"));
     [elf(code), stamp.into_bytes()].concat()
 }
 
