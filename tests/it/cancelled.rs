@@ -27,6 +27,7 @@ fn assert_still(cloud: &Cloud) {
         assert!(began.elapsed() < ENDS, "connections to Hugging Face, ModelScope, Modal: {:?}", connections());
         std::thread::sleep(Duration::from_millis(20));
     }
+    eprintln!("no connection is left after {:?}", began.elapsed());
     for dials in [world.hf.dials(), world.ms.dials(), cloud.modal.dials()] {
         dials.each(|lane| assert_eq!(lane.busy(), 0));
     }
