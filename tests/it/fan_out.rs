@@ -163,7 +163,7 @@ fn two_of_four_are_killed(seed: u64) -> usize {
     // so that it takes more than the second after which those are told that have landed
     cloud.trip.slow_uploads(MIB);
     let endings = [Ending::killed(), Ending::out_of_memory(), Ending::lost(), Ending::terminated()];
-    let killed: Vec<_> = (0..4).zip(endings).filter(|(shard, _)| (seed + shard) % 2 == 0).collect();
+    let killed: Vec<_> = (0..4).zip(endings).filter(|(shard, _)| (seed + shard).is_multiple_of(2)).collect();
     for (shard, ending) in &killed {
         let after = numbers.below(bytes * 3 / 4);
         eprintln!("seed {seed}: worker {shard} ends after {after} of {bytes} bytes");
