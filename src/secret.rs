@@ -124,6 +124,23 @@ pub fn holds_token(text: &str) -> bool {
     text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '_' | '-')).any(looks_like_token)
 }
 
+/// The text without what has such a shape.
+pub fn without_tokens(text: &str) -> String {
+    if !holds_token(text) {
+        return text.to_owned();
+    }
+    let is_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|character| is_word(character) != is_word(first)).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        shown.push_str(if looks_like_token(piece) { "[token]" } else { piece });
+        rest = after;
+    }
+    shown
+}
+
 /// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it. Cheap to clone: a large file
 /// has thousands.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{How, Wanted};
+use crate::migration::{How, Wanted, choose_runner};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
@@ -78,8 +78,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The MCP server on standard input and output
-    #[command(hide = true)]
+    /// Serve an MCP client on standard input and output
     Mcp {},
     /// Run the job on standard input; events go to standard output
     #[command(hide = true)]
@@ -357,19 +356,5 @@ pub(super) fn would_run(config: &Config, flag: Option<&str>, fanning_out: &Fanni
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Modal where its tokens are set. The local runner is never chosen unasked, because then the bytes pass through this machine.
-pub(super) fn choose_runner(config: &Config, flag: Option<&str>) -> Result<RunnerKind> {
-    match flag.or(config.runner.as_deref()) {
-        Some("local") => Ok(RunnerKind::Local),
-        Some("modal") => config.modal_settings().map(|_| RunnerKind::Modal),
-        Some(other) => Err(Error::usage("no such runner", "use `--runner modal` or `--runner local`").with("got", format!("`{other}`"))),
-        None if config.modal.is_some() => config.modal_settings().map(|_| RunnerKind::Modal),
-        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen").hint_to(
-            "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET to carry in the cloud, or pass --runner local, or set HF2MS_RUNNER=local, to carry on \
-             this machine: every byte then passes through its network connection",
-        )),
     }
 }

@@ -49,7 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::RunJob { own_session, job, asked } => run_job::run(own_session, job.as_deref(), &asked),
-        Command::Mcp {} => Err(args::not_built("mcp", "MCP server")),
+        Command::Mcp {} => crate::mcp::run().map(|()| 0),
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
             let runtime = runtime.map_err(|error| Error::new(crate::error::ErrorKind::Local, "no runtime").because(error))?;

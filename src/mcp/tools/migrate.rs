@@ -1,0 +1,139 @@
+//! `migrate`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::shown;
+use super::plan_migration::{self, RiskShown, how};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::journal::Folder;
+use crate::migration::{self, KeptPlan, choose_runner};
+use crate::plan::{Risk, TransferPlan};
+use crate::protocol::{Consent, Request, RunnerKind, State};
+
+/// After how many seconds there may be something new.
+const POLL: u64 = 10;
+
+/// Starts the migration that a plan describes and returns within seconds; it goes on by itself, also when this session ends, and status follows it.
+/// Plans again first and refuses when the source moved or a new risk appeared. Called again with the same plan while it runs, it names the running
+/// one. Risks that are not confirmed start nothing: the state is then needs_confirmation. Never deletes; overwrites only what a confirmed risk names.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::mcp) struct Arguments {
+    /// The plan to carry out, from plan_migration.
+    #[schemars(extend("pattern" = "^plan-[0-9a-f]{16}$"))]
+    plan_id: String,
+    /// Risks of the plan that the user allows. Loosened visibility is not among them: only a person allows it, on a terminal.
+    #[serde(default)]
+    confirm_risks: Vec<Confirmed>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Confirmed {
+    Overwrite,
+    LeftOut,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(in crate::mcp) struct Outcome {
+    summary: String,
+    next_step: String,
+    /// `running`, or `needs_confirmation` when nothing was started.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll_after_s: Option<u64>,
+    /// Whether it ran before this call.
+    already_running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner: Option<&'static str>,
+    /// Risks that are not confirmed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unconfirmed: Vec<RiskShown>,
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
+    let Arguments { plan_id, confirm_risks } = arguments;
+    let kept = KeptPlan::open(config, &plan_id)?;
+    if let Some(folder) = migration::running_for(config, &kept.request).await? {
+        return Ok(started(&folder, &kept.request, true));
+    }
+    let runner = choose_runner(config, kept.runner.map(RunnerKind::name))?;
+    let prepared = kept.again(config).await?;
+    let is_open = |risk: &&Risk| match risk {
+        Risk::Overwrite { .. } => !confirm_risks.contains(&Confirmed::Overwrite),
+        Risk::LeftOut { .. } => !confirm_risks.contains(&Confirmed::LeftOut),
+        Risk::LoosenedVisibility { .. } => true,
+    };
+    let open: Vec<_> = prepared.plan.risks.iter().filter(is_open).collect();
+    if !open.is_empty() {
+        return Ok(unconfirmed(&prepared.plan, &open, runner));
+    }
+    let consent = Consent { risks: !prepared.plan.risks.is_empty(), loosened_visibility: false };
+    let (folder, ran_already) = migration::start(config, &prepared, consent, how(runner)).await.map_err(Error::from)?;
+    Ok(started(&folder, &kept.request, ran_already))
+}
+
+fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome {
+    let id = folder.id();
+    let runner = folder.place().map(|place| place.kind());
+    let where_it_runs = match runner {
+        Some(RunnerKind::Local) => ", on this machine: it ends when the machine sleeps or stops",
+        Some(RunnerKind::Modal) => ", in Modal's cloud: this machine may be switched off",
+        None => "",
+    };
+    let verb = if already_running { "runs already" } else { "has started" };
+    Outcome {
+        summary: format!("The migration {} → {} {verb}{where_it_runs}.", request.source, request.destination),
+        next_step: shown::next_step(id, State::Running),
+        state: State::Running.name(),
+        migration_id: Some(id.to_owned()),
+        poll_after_s: Some(POLL),
+        already_running,
+        runner: runner.map(RunnerKind::name),
+        unconfirmed: Vec::new(),
+    }
+}
+
+fn unconfirmed(plan: &TransferPlan, open: &[&Risk], runner: RunnerKind) -> Outcome {
+    let names: Vec<_> = open.iter().map(|risk| plan_migration::name(risk)).collect();
+    let next_step = match open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
+        true => format!(
+            "More people could read the copy than the source. Only a person allows that, by running this on a terminal: {}",
+            command(&plan.request, plan.risks.len() > 1, runner)
+        ),
+        false => format!(
+            "Show the risks to the user. If they allow them, call migrate with plan_id {} and confirm_risks {}.",
+            plan.plan_id,
+            serde_json::json!(names)
+        ),
+    };
+    Outcome {
+        summary: format!("Nothing was started: {} of the plan's risks not confirmed ({}).", open.len(), names.join(", ")),
+        next_step,
+        state: "needs_confirmation",
+        migration_id: None,
+        poll_after_s: None,
+        already_running: false,
+        runner: None,
+        unconfirmed: plan_migration::shown(open.iter().copied()),
+    }
+}
+
+/// What a person types to start the same, with more people able to read it.
+fn command(request: &Request, other_risks: bool, runner: RunnerKind) -> String {
+    let mut words = vec!["hf2ms migrate".to_owned(), request.source.to_string()];
+    words.push(format!("--dest {} --repo-type {}", request.destination.id, request.destination.repo_type));
+    let quoted = |flag: &str, text: &String| format!("{flag} '{}'", text.replace('\'', r"'\''"));
+    words.extend(request.revision.iter().map(|revision| quoted("--revision", revision)));
+    words.extend(request.include.iter().map(|glob| quoted("--include", glob)));
+    words.extend(request.exclude.iter().map(|glob| quoted("--exclude", glob)));
+    words.push(format!("--runner {} --detach --loosen-visibility", runner.name()));
+    if other_risks {
+        words.push("--yes".to_owned());
+    }
+    words.join(" ")
+}
