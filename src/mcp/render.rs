@@ -27,13 +27,13 @@ const WORDS: [(&str, &str); 19] = [
     ("`hf2ms validate`", "validate_tokens"),
     ("`hf2ms status` lists", "status without migration_id lists"),
     ("`hf2ms verify SOURCE`", "verify_migration"),
-    ("--repo-type", "repo_type"),
-    ("--dest", "dest"),
-    ("--revision", "revision"),
-    ("--include", "include"),
-    ("--exclude", "exclude"),
-    ("--runner", "runner"),
-    ("--to", "to"),
+    ("--repo-type", "`repo_type`"),
+    ("--dest", "`dest`"),
+    ("--revision", "`revision`"),
+    ("--include", "`include`"),
+    ("--exclude", "`exclude`"),
+    ("--runner", "`runner`"),
+    ("--to", "`to`"),
 ];
 
 /// What a client is answered.

@@ -169,7 +169,9 @@ pub(super) fn next_step(id: &str, state: State) -> String {
             )
         }
         State::Unproven => format!("The source must not be deleted. Call verify_migration with migration_id {id} and deep true."),
-        State::Failed | State::Refused => "Do what the hint says, then call plan_migration and migrate again: it goes on with what is missing.".to_owned(),
+        State::Failed | State::Refused => {
+            "Do what the hint says, then call plan_migration and migrate again: it goes on with what is missing.".to_owned()
+        }
         State::Cancelled | State::Interrupted => {
             "To go on with what the destination has not got, call plan_migration and migrate again.".to_owned()
         }

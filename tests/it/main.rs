@@ -35,6 +35,7 @@ mod lines;
 mod lists;
 mod logged;
 mod max_time;
+mod mcp;
 mod milestone;
 mod modal;
 mod modal_plans;

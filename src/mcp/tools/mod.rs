@@ -69,11 +69,8 @@ impl Name {
 
     fn tool<A: JsonSchema, O: JsonSchema>(self, title: &'static str) -> Tool {
         let (description, input) = schema::input::<A>();
-        let annotations = ToolAnnotations::with_title(title)
-            .read_only(self.may_stop())
-            .destructive(!self.may_stop())
-            .idempotent(true)
-            .open_world(true);
+        let annotations =
+            ToolAnnotations::with_title(title).read_only(self.may_stop()).destructive(!self.may_stop()).idempotent(true).open_world(true);
         Tool::new(self.name(), description, Arc::new(input))
             .with_title(title)
             .with_raw_output_schema(Arc::new(schema::output::<O>()))

@@ -106,9 +106,12 @@ pub(super) fn of(id: &str, entry: &Entry) -> Outcome {
 /// Waits for the end, telling the client how far it is when it asked for that.
 async fn wait(config: &Config, folder: &Folder, longest: Duration, context: &RequestContext<RoleServer>) -> Result<()> {
     let (newest, changes) = watch::channel(Progress::default());
-    let following = timeout(longest, migration::follow(config, folder, |progress| {
-        newest.send_replace(progress.clone());
-    }));
+    let following = timeout(
+        longest,
+        migration::follow(config, folder, |progress| {
+            newest.send_replace(progress.clone());
+        }),
+    );
     let outcome = match context.meta.get_progress_token() {
         None => following.await,
         Some(token) => tokio::select! {

@@ -58,7 +58,9 @@ pub(super) async fn run(config: &Config, _: Arguments) -> Result<Outcome> {
     let lines: Vec<_> = platforms.iter().map(line).collect();
     let next_step = match platforms.iter().find(|check| check.error.is_some()) {
         None if ready => "Call plan_migration.".to_owned(),
-        Some(check) => format!("Help the user to set a good token for {}; its hint says how. Then call validate_tokens again.", check.platform),
+        Some(check) => {
+            format!("Help the user to set a good token for {}; its hint says how. Then call validate_tokens again.", check.platform)
+        }
         None => "Help the user to set the missing token, then call validate_tokens again.".to_owned(),
     };
     Ok(Outcome { summary: lines.join("; "), next_step, ready, platforms, warnings: render::first(&config.warnings) })
