@@ -14,9 +14,10 @@ const MOST_OF_ERROR: usize = 1_000;
 const WHOLE: [&str; 4] = ["next_step", "migration_id", "plan_id", "state"];
 
 /// The words of the command line and what they are for a tool.
-const WORDS: [(&str, &str); 19] = [
+const WORDS: [(&str, &str); 20] = [
     ("look at it with --dry-run; pass --yes to allow it", "look at the plan's risks; confirm_risks of migrate allows them"),
     ("look at it with --dry-run; pass --yes to copy the rest without it", "look at the plan's risks; confirm_risks of migrate allows them"),
+    ("`--runner local`", "runner `local`"),
     ("pass --runner local, or set HF2MS_RUNNER=local,", "pass runner `local` to plan_migration, or set HF2MS_RUNNER=local,"),
     ("say where it shall go with --to ms or --to hf", "say where it shall go with `to`"),
     ("choose one with --dest", "choose one with `dest`:"),

@@ -65,6 +65,9 @@ fn without_null(object: &mut JsonObject) {
             object.insert("type".to_owned(), only);
         }
     }
+    if let Some(Value::Array(words)) = object.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
     let is_null = |choice: &Value| choice.get("type").is_some_and(|name| name == "null");
     let chosen = match object.get("anyOf") {
         Some(Value::Array(choices)) if choices.len() == 2 && choices.iter().any(is_null) => {
