@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::shown;
 use super::plan_migration::{self, RiskShown, how};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::Folder;
 use crate::migration::{self, KeptPlan, choose_runner};
 use crate::plan::{Risk, TransferPlan};
@@ -73,7 +73,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
         return Ok(unconfirmed(&prepared.plan, &open, runner));
     }
     let consent = Consent { risks: !prepared.plan.risks.is_empty(), loosened_visibility: false };
-    let (folder, ran_already) = migration::start(config, &prepared, consent, how(runner)).await.map_err(Error::from)?;
+    let (folder, ran_already) = migration::start(config, &prepared, consent, how(runner)).await?;
     Ok(started(&folder, &kept.request, ran_already))
 }
 
