@@ -147,13 +147,17 @@ impl Runner for Sandboxed {
     async fn cancel(&self, place: &Place) -> Result<()> {
         let Place::Modal { name, .. } = place else { return Ok(()) };
         let client = self.client().await?;
-        let Some(destination) = names::destination_in(name) else { return Ok(()) };
+        let destination = names::destination_in(name);
         // conductors first, because they would start others in the place of those that end
         if let Some(sandbox) = self.sandbox_at(place).await? {
             client.terminate(&sandbox).await?;
+            let tags = match client.tags(&sandbox).await {
+                // Modal does not know it any more; its workers may run all the same
+                Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+                tags => tags?,
+            };
             // it may have started its successor a moment before
-            let tags = client.tags(&sandbox).await?;
-            if let Some(id) = tags.get(tag::ID) {
+            if let Some((id, destination)) = tags.get(tag::ID).zip(destination) {
                 let mut same = names::of_conductors(destination);
                 same.insert(tag::ID.to_owned(), id.clone());
                 for successor in client.list(&same, false).await? {
@@ -161,7 +165,10 @@ impl Runner for Sandboxed {
                 }
             }
         }
-        workers::end_all(client, destination).await
+        match destination {
+            Some(destination) => workers::end_all(client, destination).await,
+            None => Ok(()),
+        }
     }
 }
 
