@@ -95,9 +95,9 @@ fn place(user: bool) -> Result<PathBuf> {
         let directory = directory.map_err(|error| Error::new(ErrorKind::Local, "cannot tell the working directory").because(error))?;
         return Ok(directory.join(".claude"));
     }
-    set("CLAUDE_CONFIG_DIR").or_else(|| set("HOME").map(|home| home.join(".claude"))).ok_or_else(|| {
-        Error::usage("neither CLAUDE_CONFIG_DIR nor HOME is set", "set one of them, or use --project in a project's folder")
-    })
+    set("CLAUDE_CONFIG_DIR")
+        .or_else(|| set("HOME").map(|home| home.join(".claude")))
+        .ok_or_else(|| Error::usage("neither CLAUDE_CONFIG_DIR nor HOME is set", "set one of them, or use --project in a project's folder"))
 }
 
 fn sentence(state: Done, user: bool) -> String {
@@ -155,7 +155,11 @@ fn marked(text: &str) -> String {
 
 /// Whose the file is. A link or a folder is never ours, and neither is what cannot be read as text.
 fn owner(path: &Path) -> Result<Owner> {
-    let unreadable = |error: io::Error| Error::new(ErrorKind::Local, "cannot look at the command that may be there").because(error);
+    let unreadable = |error: io::Error| {
+        let refusal = Error::new(ErrorKind::Local, "cannot look at the command that may be there").because(error);
+        refusal
+            .hint_to("see that what stands in its path are folders that you may read, or choose the other place with --project or --user")
+    };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Owner::Nobody),

@@ -31,7 +31,7 @@ fn claude() -> PathBuf {
     lock.lock().unwrap();
     let made = Command::new(tree().join("tests/peers/setup-claude.sh")).arg(&folder).status().unwrap();
     assert!(made.success(), "tests/peers/setup-claude.sh failed: the tests need node 18 or newer with npm, and its registry");
-    folder.join("node_modules/.bin/claude")
+    folder.join("claude")
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -55,7 +55,10 @@ fn validated(change: impl FnOnce(&Path)) -> Outcome {
     change(&plugin);
     let mut command = Command::new(claude());
     command.args(["plugin", "validate", ".", "--strict", "--json", "--profile", "directory"]).current_dir(&plugin).env_clear();
-    command.env("PATH", std::env::var("PATH").unwrap()).env("HOME", world.home.join("own")).env("CLAUDE_CONFIG_DIR", world.home.join("own"));
+    command
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", world.home.join("own"))
+        .env("CLAUDE_CONFIG_DIR", world.home.join("own"));
     command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").env("DISABLE_AUTOUPDATER", "1");
     // whoever asks for something from outside is told that nobody is there
     command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("HTTP_PROXY", "http://127.0.0.1:9");
@@ -64,8 +67,14 @@ fn validated(change: impl FnOnce(&Path)) -> Outcome {
 
 #[test]
 fn claude_code_has_nothing_to_object_to() {
-    let outcome = validated(|_| {}).exits(0);
-    insta::assert_snapshot!("validated", serde_json::to_string_pretty(&scrubbed(outcome.json())).unwrap());
+    let found = validated(|_| {}).exits(0).json();
+    assert_eq!((&found["success"], &found["strict"]), (&true.into(), &true.into()), "{found:#}");
+    let none = Value::Array(Vec::new());
+    let objections = [&found["manifest"]["errors"], &found["manifest"]["warnings"], &found["contents"], &found["directory"]["findings"]];
+    assert_eq!(objections, [&none; 4], "{found:#}");
+    let provides = &found["provides"];
+    assert_eq!(provides["mcpServers"][0]["target"], "${CLAUDE_PLUGIN_ROOT}/scripts/hf2ms-mcp");
+    assert_eq!((&provides["commands"][0], &provides["skills"][0]), (&"hf2ms:migrate".into(), &"hf2ms:hub-migration".into()));
 }
 
 #[test]
@@ -79,8 +88,14 @@ fn claude_code_objects_to_a_key_that_it_does_not_know() {
     assert!(outcome.stdout.contains("surprise"), "{}", outcome.stdout);
 }
 
-fn scrubbed(answer: Value) -> Value {
-    answer
+#[test]
+fn the_command_that_setup_installs_is_one_that_claude_code_takes() {
+    let outcome = validated(|plugin| {
+        let made = Command::new(env!("CARGO_BIN_EXE_hf2ms")).args(["setup", "claude"]).current_dir(plugin).output().unwrap();
+        assert!(made.status.success());
+        fs::rename(plugin.join(".claude/commands/migrate.md"), plugin.join("commands/migrate.md")).unwrap();
+    });
+    assert_eq!(outcome.exits(0).json()["contents"], Value::Array(Vec::new()));
 }
 
 #[test]

@@ -105,7 +105,10 @@ impl Desk {
     /// Pins a release for this machine.
     pub fn pin(&self, sha256: &str, address: &str) {
         let target = target();
-        self.put("plugin/scripts/releases", &format!("# releases\n0.0.1 {target} 00 https://127.0.0.1:1/older\n{VERSION} {target} {sha256} {address}\n"));
+        self.put(
+            "plugin/scripts/releases",
+            &format!("# releases\n0.0.1 {target} 00 https://127.0.0.1:1/older\n{VERSION} {target} {sha256} {address}\n"),
+        );
     }
 
     /// Starts the launcher.
