@@ -16,8 +16,6 @@ mkdir -p "$into"
 cp "$here/package.json" "$here/package-lock.json" "$into/"
 (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 # the program itself comes for this machine alone, in a package beside the one that would put it into its place by a script
-for program in "$into"/node_modules/@anthropic-ai/claude-code-*/claude; do
-    ln -sf "$program" "$into/claude"
-done
+(cd "$into" && for program in node_modules/@anthropic-ai/claude-code-*/claude; do ln -sf "$program" claude; done)
 # The stamp comes last: an interrupted set-up is done again.
 cp "$here/package-lock.json" "$stamp"
