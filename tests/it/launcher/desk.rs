@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -203,7 +204,8 @@ pub struct Chat {
 
 impl Chat {
     fn with(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // a group of its own, as below a terminal, that a signal can be sent to
+        let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -243,6 +245,13 @@ impl Chat {
             assert!(started.elapsed() < PATIENCE, "never `{words}`: {text}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Sends a signal to the launcher and whatever it started, as a terminal does that is closed, and waits for the launcher's end.
+    pub fn signalled(mut self, signal: &str) {
+        let group = format!("-{}", self.child.id());
+        assert!(Command::new("kill").args(["-s", signal, "--", &group]).status().unwrap().success());
+        assert!(!self.child.wait().unwrap().success(), "it ended by the signal");
     }
 
     /// Closes the input; the exit code, and what was still said.

@@ -149,13 +149,13 @@ fn while_cargo_builds_it_says_so_and_then_that_it_is_ready() {
 
 #[test]
 fn a_build_goes_on_when_the_session_that_began_it_ends() {
-    for shell in SHELLS {
+    for (shell, signal) in SHELLS.into_iter().flat_map(|shell| [(shell, "INT"), (shell, "HUP")]) {
         let desk = Desk::new(shell);
         desk.checkout();
         cargo(&desk, &builds(&desk));
         let mut chat = desk.start();
         chat.help_until("building");
-        drop(chat);
+        chat.signalled(signal);
         fs::write(desk.path("go"), "").unwrap();
         assert_eq!(desk.becomes()["program"], "built", "{shell:?}");
         assert_eq!(runs(&desk), 1, "{shell:?}");
