@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::setup::Client;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{How, Wanted, choose_runner};
@@ -77,6 +78,12 @@ pub enum Command {
         /// One JSON object on standard output
         #[arg(long)]
         json: bool,
+    },
+    /// Give a client of the MCP server the command /migrate, or take it away again
+    Setup {
+        /// Which client
+        #[command(subcommand)]
+        client: Client,
     },
     /// Serve an MCP client on standard input and output
     Mcp {},
