@@ -152,7 +152,8 @@ fn revision(address: &Address, flag: Option<&str>) -> Result<Option<String>> {
         (Some(at), Some(flag)) if at != flag => {
             Err(Error::usage("two revisions are named", "leave out `@REV` or --revision").with("source", at).with("--revision", flag))
         }
-        (at, flag) => Ok(at.clone().or_else(|| flag.map(str::to_owned))),
+        (Some(at), _) => Ok(Some(at.clone())),
+        (None, flag) => flag.map(crate::repo::revision).transpose(),
     }
 }
 

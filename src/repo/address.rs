@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Platform, RepoId, RepoType};
+use super::{Platform, RepoId, RepoType, revision};
 use crate::error::{Error, Result};
 
 /// What a SOURCE says of a repository. What it does not say is open.
@@ -30,11 +30,11 @@ impl Address {
             Some((prefix, rest)) => (Some(prefix.parse::<Platform>().map_err(|error| error.with("source", text))?), rest),
             None => (None, text),
         };
-        let (id, revision) = match rest.split_once('@') {
-            Some((id, revision)) => (id, Some(revision_of(revision)?)),
+        let (id, at) = match rest.split_once('@') {
+            Some((id, at)) => (id, Some(revision(at)?)),
             None => (rest, None),
         };
-        Ok(Self { platform, repo_type: None, id: id.parse()?, revision })
+        Ok(Self { platform, repo_type: None, id: id.parse()?, revision: at })
     }
 
     fn from_page(text: &str, hosts: &[(String, Platform)]) -> Result<Self> {
@@ -42,7 +42,7 @@ impl Address {
             Error::usage(why, "use `ns/name`, `hf:ns/name`, `ms:ns/name`, or the address of the repository's page").with("source", text)
         };
         let (page, at) = match text.rsplit_once('@') {
-            Some((page, revision)) if !revision.contains('/') => (page, Some(revision_of(revision)?)),
+            Some((page, at)) if !at.contains('/') => (page, Some(revision(at)?)),
             _ => (text, None),
         };
         let url = Url::parse(page).map_err(|_| refuse("not an address"))?;
@@ -60,12 +60,12 @@ impl Address {
             _ => return Err(refuse("not the page of a repository")),
         };
         let [namespace, name, more @ ..] = rest else { return Err(refuse("not the page of a repository")) };
-        let revision = match more {
-            ["tree" | "blob" | "resolve", revision, ..] => Some(decoded(revision)),
+        let shown = match more {
+            ["tree" | "blob" | "resolve", shown, ..] => Some(revision(&decoded(shown))?),
             _ => None,
         };
         let id = format!("{namespace}/{name}").parse::<RepoId>()?;
-        Ok(Self { platform: Some(platform), repo_type: Some(repo_type), id, revision: at.or(revision) })
+        Ok(Self { platform: Some(platform), repo_type: Some(repo_type), id, revision: at.or(shown) })
     }
 }
 
@@ -75,13 +75,6 @@ fn platform_of(host: &str, hosts: &[(String, Platform)]) -> Option<Platform> {
         "modelscope.cn" | "modelscope.ai" => Some(Platform::ModelScope),
         _ => hosts.iter().find(|(known, _)| known == host).map(|(_, platform)| *platform),
     }
-}
-
-fn revision_of(text: &str) -> Result<String> {
-    if text.is_empty() || text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        return Err(Error::usage("no revision after `@`", "name a branch, a tag or a commit, like `alice/bert@main`"));
-    }
-    Ok(text.to_owned())
 }
 
 fn decoded(segment: &str) -> String {
@@ -127,6 +120,9 @@ mod tests {
             "https://example.com/alice/bert",
             "https://huggingface.co/alice",
             "hf:alice/bert@",
+            "hf:alice/bert@..",
+            "https://huggingface.co/alice/bert@..",
+            "https://huggingface.co/alice/bert/tree/a%20b",
             "https://u:p@huggingface.co/a/b",
         ] {
             let error = parse(text).unwrap_err();

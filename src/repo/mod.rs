@@ -6,6 +6,7 @@ mod id;
 mod manifest;
 mod path;
 mod platform;
+mod revision;
 
 pub use address::Address;
 pub use digest::{Digests, GIT_FILE_LIMIT, GitSha1, Hasher, Sha256};
@@ -13,3 +14,4 @@ pub use id::{RepoId, RepoRef, RepoType};
 pub use manifest::{FileEntry, Manifest, Visibility};
 pub use path::{RepoPath, encode, is_obeyed};
 pub use platform::Platform;
+pub use revision::revision;

@@ -147,7 +147,7 @@ impl Runner for Sandboxed {
     async fn cancel(&self, place: &Place) -> Result<()> {
         let Place::Modal { name, .. } = place else { return Ok(()) };
         let client = self.client().await?;
-        let destination = names::destination_in(name);
+        let mut destination = names::destination_in(name).map(str::to_owned);
         // conductors first, because they would start others in the place of those that end
         if let Some(sandbox) = self.sandbox_at(place).await? {
             client.terminate(&sandbox).await?;
@@ -156,8 +156,9 @@ impl Runner for Sandboxed {
                 Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
                 tags => tags?,
             };
+            destination = destination.or_else(|| tags.get(tag::TO).cloned());
             // it may have started its successor a moment before
-            if let Some((id, destination)) = tags.get(tag::ID).zip(destination) {
+            if let Some((id, destination)) = tags.get(tag::ID).zip(destination.as_deref()) {
                 let mut same = names::of_conductors(destination);
                 same.insert(tag::ID.to_owned(), id.clone());
                 for successor in client.list(&same, false).await? {
@@ -166,7 +167,7 @@ impl Runner for Sandboxed {
             }
         }
         match destination {
-            Some(destination) => workers::end_all(client, destination).await,
+            Some(destination) => workers::end_all(client, &destination).await,
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use standins::faults::{Fault, Rule};
-use standins::modal::misfortunes::status_after_work;
+use standins::modal::misfortunes::{status, status_after_work};
 use standins::modal::{CONTROL, Ending, Generation, Modal, ROUTER, SandboxHandle, Setup};
 use tonic::Code;
 
@@ -151,28 +151,42 @@ fn modals_tokens_are_given_to_a_conductor_that_has_workers_and_to_nobody_else() 
     assert_eq!(names(&cloud.conductors()[1]), ["HF_TOKEN", "MODELSCOPE_TOKEN"]);
 }
 
-#[test]
-fn workers_that_are_killed_are_replaced_and_what_they_landed_is_not_sent_again() {
-    let mut replaced = 0;
-    for seed in 0..15 {
-        let mut numbers = Numbers(seed);
-        let (cloud, _) = Cloud::with_files(Way::HfToMs, 40, 80 * KIB);
-        // so that it takes more than the second after which those are told that have landed
-        cloud.trip.slow_uploads(2 * MIB);
-        let endings = [Ending::killed(), Ending::out_of_memory(), Ending::lost(), Ending::terminated()];
-        for (shard, ending) in (0..4).zip(endings).filter(|(shard, _)| (seed + shard) % 2 == 0) {
-            // a worker that gets so far has told of some of its ten files at most: all of them are longer
-            let after = numbers.below(2_000);
-            eprintln!("seed {seed}: worker {shard} ends after {after} bytes of output");
-            cloud.modal.doom(&format!("-{shard}-0"), after, ending);
-        }
-        let outcome = cloud.trip.migrate(&["--workers", "4"]);
-        let report = cloud.assert_done(outcome);
-        assert_eq!(report["warnings_count"], 2, "{report}");
-        assert!(cloud.trip.destination_journal().sent_twice().is_empty());
-        replaced += cloud.workers().len() - 4;
+/// What a seed's fleet carries.
+const FILES: u64 = 40;
+const SIZE: u64 = 80 * KIB;
+
+/// Two of four workers end at byte counts of their own, in the middle of files; nobody is there but the sandboxes. Says how many were
+/// replaced.
+fn two_of_four_are_killed(seed: u64) -> usize {
+    let mut numbers = Numbers(seed);
+    let (cloud, bytes) = Cloud::with_files(Way::HfToMs, FILES, SIZE);
+    // so that it takes more than the second after which those are told that have landed
+    cloud.trip.slow_uploads(MIB);
+    let endings = [Ending::killed(), Ending::out_of_memory(), Ending::lost(), Ending::terminated()];
+    let killed: Vec<_> = (0..4).zip(endings).filter(|(shard, _)| (seed + shard) % 2 == 0).collect();
+    for (shard, ending) in &killed {
+        let after = numbers.below(bytes * 3 / 4);
+        eprintln!("seed {seed}: worker {shard} ends after {after} of {bytes} bytes");
+        cloud.trip.when_uploaded(after, cloud.modal.killing(&format!("-{shard}-0"), ending.clone()));
     }
-    assert!(replaced > 0, "nobody was replaced");
+    let id = cloud.detach("4");
+    cloud.trip.world.forget_state();
+    let report = cloud.assert_done(cloud.trip.world.run(&["status", &id, "--follow", "--json"]));
+    let ended = cloud.workers().iter().filter(|worker| killed.iter().any(|(_, ending)| worker.ended() == *ending)).count();
+    assert_eq!(ended, 2, "{:?}", cloud.workers());
+    assert_eq!(report["warnings_count"], 2, "{report}");
+    let journal = cloud.trip.destination_journal();
+    assert!(journal.sent_twice().is_empty(), "{:?}", journal.sent_twice());
+    let in_flight = (journal.puts() - FILES) * (SIZE + FILES);
+    assert!(journal.bytes_uploaded() <= bytes + in_flight, "{} of {bytes}, and {in_flight}", journal.bytes_uploaded());
+    cloud.workers().len() - 4
+}
+
+#[test]
+fn thirty_workers_that_are_killed_with_the_starter_gone_are_replaced_and_what_they_landed_is_not_sent_again() {
+    let replaced: usize = (0..15).map(two_of_four_are_killed).sum();
+    // who had landed everything and was about to end needs nobody in its place
+    assert!(replaced >= 20, "{replaced}");
 }
 
 #[test]
@@ -289,8 +303,8 @@ fn cancelling_leaves_no_sandbox_and_no_process() {
     assert!(cloud.trip.copy().ours().is_empty(), "nothing is visible");
 }
 
-#[test]
-fn cancelling_what_lost_its_conductor_ends_its_workers() {
+/// Cancels what has lost its conductor, whose workers carry on.
+fn cancelled_without_a_conductor(before: impl FnOnce(&Cloud)) -> Cloud {
     let (cloud, _) = Cloud::with_files(Way::HfToMs, 24, 2 * MIB);
     cloud.trip.slow_uploads(MIB);
     let id = cloud.detach("3");
@@ -298,8 +312,33 @@ fn cancelling_what_lost_its_conductor_ends_its_workers() {
     cloud.modal.killing("-g1", Ending::lost())();
     wait_until("the conductor is gone", || cloud.conductors()[0].ending().is_some());
     assert_eq!(cloud.modal.living().len(), 3);
+    before(&cloud);
     cloud.trip.world.run(&["cancel", &id, "--json"]).exits(0);
     assert_eq!((cloud.modal.living().len(), cloud.modal.processes()), (0, 0));
+    cloud
+}
+
+#[test]
+fn cancelling_what_lost_its_conductor_ends_its_workers() {
+    cancelled_without_a_conductor(|_| ());
+}
+
+#[test]
+fn cancelling_ends_the_workers_of_a_conductor_that_modal_does_not_know_any_more() {
+    let cloud = cancelled_without_a_conductor(|cloud| {
+        for call in ["SandboxTerminateV2", "SandboxTagsGetV2"] {
+            cloud.modal.fault(Rule::route(call, status(Code::NotFound)).times(1));
+        }
+    });
+    assert_eq!(cloud.modal.faults().fired(), 2);
+}
+
+#[test]
+fn cancelling_from_elsewhere_ends_the_workers_of_a_conductor_that_is_listed_without_its_name() {
+    cancelled_without_a_conductor(|cloud| {
+        cloud.modal.behaviour(|modal| modal.lists_names_of_finished = false);
+        cloud.trip.world.forget_state();
+    });
 }
 
 #[test]

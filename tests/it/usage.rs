@@ -122,6 +122,7 @@ fn a_name_without_namespace_is_refused() {
 #[test]
 fn two_revisions_are_refused() {
     insta::assert_snapshot!(refused_unasked(&["migrate", "hf:alice/bert@v1", "--revision", "v2"]));
+    insta::assert_snapshot!("revision_that_git_does_not_take", refused_unasked(&["migrate", "hf:alice/bert", "--revision", "../x"]));
     insta::assert_snapshot!("dest_with_revision", refused_unasked(&["migrate", "hf:alice/bert", "--dest", "alice/bert@v1"]));
 }
 

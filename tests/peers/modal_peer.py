@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> dict:
     script, payload = scratch(args.folder)
     app = modal.App.lookup("peer", create_if_missing=True)
     image = modal.Image.from_registry("debian:bookworm-slim")
-    image = image.add_local_file(str(script), "/work/run.sh").add_local_file(str(payload), "/work/payload.bin")
+    image = image.add_local_file(str(script), "/box/run.sh").add_local_file(str(payload), "/box/payload.bin")
     common = {
         "app": app,
         "image": image,
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> dict:
         "memory": 512,
     }
 
-    staying = modal.Sandbox.create("/work/run.sh", "stay", name="peer-1", tags={"peer": "1", "kind": "staying"}, **common)
+    staying = modal.Sandbox.create("/box/run.sh", "stay", name="peer-1", tags={"peer": "1", "kind": "staying"}, **common)
     greeting = next(iter(staying.stdout))
     listed = [found.object_id for found in modal.Sandbox.list(app_id=app.app_id, tags={"peer": "1"})]
     not_listed = [found.object_id for found in modal.Sandbox.list(app_id=app.app_id, tags={"peer": "2"})]
@@ -68,14 +68,14 @@ def run(args: argparse.Namespace) -> dict:
     tags = modal.Sandbox.from_id(staying.object_id).get_tags()
     running = staying.poll()
     try:
-        modal.Sandbox.create("/work/run.sh", "stay", name="peer-1", **common)
+        modal.Sandbox.create("/box/run.sh", "stay", name="peer-1", **common)
         twice = None
     except modal.exception.AlreadyExistsError as error:
         twice = type(error).__name__
     staying.terminate()
     staying.wait(raise_on_termination=False)
 
-    ending = modal.Sandbox.create("/work/run.sh", "end", "/work/payload.bin", name="peer-1", **common)
+    ending = modal.Sandbox.create("/box/run.sh", "end", "/box/payload.bin", name="peer-1", **common)
     printed, aside = ending.stdout.read(), ending.stderr.read()
     ending.wait()
     after = [found.object_id for found in modal.Sandbox.list(app_id=app.app_id)]

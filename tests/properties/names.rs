@@ -27,9 +27,12 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(segment.prop_filter("a path stays inside", clean), 1..5).prop_map(|segments| segments.join("/"))
 }
 
-/// A branch, tag or commit, as it may stand in a URL's path.
+/// A branch, tag or commit, as git takes it and as it may stand in a URL's path.
 fn revision() -> impl Strategy<Value = String> {
-    prop_oneof!["[0-9a-f]{40}", "[a-z][a-z0-9._-]{0,20}", "refs/pr/[0-9]{1,3}", "[a-zA-Z0-9._/+~é-]{1,20}"]
+    let segment = "[a-zA-Z0-9_+é%#][a-zA-Z0-9_+é%#-]{0,8}([.][a-zA-Z0-9_+é%#-]{1,4}){0,2}";
+    let segment = segment.prop_filter("git keeps this ending", |text| !text.ends_with(".lock"));
+    let segments = prop::collection::vec(segment, 1..4).prop_map(|segments| segments.join("/"));
+    prop_oneof!["[0-9a-f]{40}", "refs/pr/[0-9]{1,3}", segments]
 }
 
 fn decoded(text: &str) -> String {
@@ -101,6 +104,11 @@ proptest! {
         prop_assert_eq!((bare.platform, bare.repo_type, bare.id.to_string(), &bare.revision), (None, None, id.clone(), &revision));
         let prefixed = parse(&format!("{prefix}:{id}{at}"));
         prop_assert_eq!((prefixed.platform, prefixed.id.to_string(), &prefixed.revision), (Some(platform), id, &revision));
+    }
+
+    #[test]
+    fn what_leaves_a_urls_path_is_no_revision(before in "([a-z]{1,3}/){0,2}", bad in r"\.|\.\.|", after in "(/[a-z]{1,3}){0,2}") {
+        prop_assert!(Address::parse(&["a/b@", &before, &bad, &after].concat(), &[]).is_err());
     }
 
     #[test]

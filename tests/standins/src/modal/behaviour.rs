@@ -52,6 +52,8 @@ pub struct Behaviour {
     pub lists_finished: bool,
     /// How many sandboxes of the newest are not yet listed: a listing lags behind. `[?]`
     pub list_lags: usize,
+    /// Whether listings show the names of sandboxes that have ended. `[?]`
+    pub lists_names_of_finished: bool,
 
     /// How long the router serves output after a sandbox's end. §3: unknown.
     pub router_after_exit: Duration,
@@ -96,6 +98,7 @@ impl Default for Behaviour {
             page_size: 100,
             lists_finished: true,
             list_lags: 0,
+            lists_names_of_finished: true,
             router_after_exit: Duration::MAX,
             output_piece: 16 << 10,
             stream_messages: None,

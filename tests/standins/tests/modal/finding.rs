@@ -73,6 +73,9 @@ fn finished_sandboxes_are_listed_when_asked_for() {
     let task = rows[0].task_info.clone().unwrap();
     assert_eq!(task.result.unwrap().exitcode, 4);
     assert!(task.finished_at >= task.started_at && task.started_at >= rows[0].created_at);
+    assert_eq!(rows[0].name, "hf2ms-1");
+    world.modal.behaviour(|behaviour| behaviour.lists_names_of_finished = false);
+    assert_eq!(all(&world, "SandboxListV2", &[], true)[0].name, "");
     world.modal.behaviour(|behaviour| behaviour.lists_finished = false);
     assert!(all(&world, "SandboxListV2", &[], true).is_empty());
 }

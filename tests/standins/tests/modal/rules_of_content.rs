@@ -181,7 +181,7 @@ fn a_mount_is_of_absolute_paths() {
     let files = |names: &[&str]| -> Vec<MountFile> {
         names.iter().map(|name| MountFile { filename: (*name).to_owned(), sha256_hex: sha256_hex.clone(), ..Default::default() }).collect()
     };
-    for names in [&["work/x"][..], &["/work/../etc/x"], &["/work//x"], &[]] {
+    for names in [&["box/x"][..], &["/box/../etc/x"], &["/box//x"], &[]] {
         let request =
             MountGetOrCreateRequest { object_creation_type: 4, files: files(names), app_id: world.app_id(), ..Default::default() };
         let refused = world.breaks(rules::BAD_MOUNT, || world.call::<_, MountGetOrCreateResponse>("MountGetOrCreate", request));

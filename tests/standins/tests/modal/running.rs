@@ -13,8 +13,8 @@ fn text(messages: &[router::SandboxStdioReadV2Response]) -> String {
 fn a_sandbox_runs_what_was_mounted_with_its_secrets_and_nothing_else() {
     let world = World::start();
     let mut definition = world.definition("env; echo \"$1 $2\"; cat \"$2\"; pwd; cat; exit 3");
-    definition.mount_ids.push(world.mount(&[("/work/job.json", 0o600, "{\"job\":1}\n")]));
-    definition.entrypoint_args.extend(["--job".to_owned(), "/work/job.json".to_owned()]);
+    definition.mount_ids.push(world.mount(&[("/box/job.json", 0o600, "{\"job\":1}\n")]));
+    definition.entrypoint_args.extend(["--job".to_owned(), "/box/job.json".to_owned()]);
     let mut request = world.request(definition);
     request.secret_sources = vec![secret(&[("HF_TOKEN", "hf_0123456789012345678901234567890123")])];
     request.tags = vec![tag("hf2ms", "1")];
@@ -34,7 +34,7 @@ fn a_sandbox_runs_what_was_mounted_with_its_secrets_and_nothing_else() {
         .retain(|line| !line.starts_with("PWD=") && !line.starts_with("_=") && !line.starts_with("OLDPWD=") && !line.starts_with("SHLVL="));
     assert_eq!(lines[0], "HF_TOKEN=hf_0123456789012345678901234567890123");
     let folder = lines[3].to_owned();
-    assert_eq!(lines[1..], [format!("--job {folder}/work/job.json"), "{\"job\":1}".to_owned(), folder.clone()]);
+    assert_eq!(lines[1..], [format!("--job {folder}/box/job.json"), "{\"job\":1}".to_owned(), folder.clone()]);
     assert_eq!((result.status, result.exitcode), (2, 3));
     assert!(!std::path::Path::new(&folder).exists());
     world.modal.strict().assert_clean();

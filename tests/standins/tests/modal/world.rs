@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 /// Where every test's script lies in its sandbox.
-pub(crate) const SCRIPT: &str = "/work/run.sh";
+pub(crate) const SCRIPT: &str = "/box/run.sh";
 /// A secret of a hub, for tests that lose one.
 pub(crate) const MARKED: &str = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH";
 

@@ -37,22 +37,23 @@ pub(super) fn list(hub: &Hub, request: &SandboxListRequest, generation: Generati
     };
     // the newest stands last where they are kept
     let rows = state.sandboxes[..listed].iter().rev().filter(wanted).take(behaviour.page_size.max(1));
-    Ok(SandboxListResponse { sandboxes: rows.map(|sandbox| row(sandbox)).collect() })
+    Ok(SandboxListResponse { sandboxes: rows.map(|sandbox| row(sandbox, behaviour.lists_names_of_finished)).collect() })
 }
 
-fn row(sandbox: &Sandbox) -> SandboxInfo {
+fn row(sandbox: &Sandbox, finished_named: bool) -> SandboxInfo {
     let (started_at, finished_at, result) = match sandbox.phase() {
         Phase::Waiting => (0.0, 0.0, None),
         Phase::Running { since, .. } => (since, 0.0, None),
         Phase::Ended { ending, began, at, .. } => (began, at, Some(ending.result())),
     };
+    let named = finished_named || finished_at == 0.0;
     SandboxInfo {
         id: sandbox.id.clone(),
         created_at: sandbox.created_at,
         task_info: Some(TaskInfo { id: sandbox.task_id.clone(), started_at, finished_at, result }),
         app_id: sandbox.app_id.clone(),
         tags: sandbox.tags(),
-        name: sandbox.name().unwrap_or_default(),
+        name: sandbox.name().filter(|_| named).unwrap_or_default(),
         image_id: sandbox.definition.image_id.clone(),
         timeout_secs: sandbox.definition.timeout_secs,
         metadata: Some(metadata(sandbox)),
