@@ -7,6 +7,7 @@ mod resources;
 mod schema;
 mod server;
 mod shown;
+mod tasks;
 mod tools;
 
 use std::io::Write;

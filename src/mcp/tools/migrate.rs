@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::shown;
 use super::plan_migration::{self, RiskShown, how};
+use super::status;
 use crate::config::Config;
 use crate::error::Result;
-use crate::journal::Folder;
+use crate::journal::{Entry, Folder};
 use crate::migration::{self, KeptPlan, choose_runner};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Request, RunnerKind, State};
@@ -40,19 +41,56 @@ enum Confirmed {
 pub(in crate::mcp) struct Outcome {
     summary: String,
     next_step: String,
-    /// `running`, or `needs_confirmation` when nothing was started.
+    /// `running`, or `needs_confirmation` when nothing was started; of a task that has ended, how it ended.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     migration_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_after_s: Option<u64>,
     /// Whether it ran before this call.
-    already_running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_running: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     runner: Option<&'static str>,
     /// Risks that are not confirmed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unconfirmed: Vec<RiskShown>,
+    /// Of a task that has ended: the migration as status shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<shown::Migration>,
+    /// Of a task that has ended: how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<shown::Ended>,
+}
+
+impl Outcome {
+    /// The migration that runs, if one does.
+    pub(super) fn runs(&self) -> Option<String> {
+        self.migration_id.clone().filter(|_| self.state == State::Running.name())
+    }
+
+    /// Nothing but words.
+    fn saying(state: &'static str, summary: String, next_step: String) -> Self {
+        Self {
+            summary,
+            next_step,
+            state,
+            migration_id: None,
+            poll_after_s: None,
+            already_running: None,
+            runner: None,
+            unconfirmed: Vec::new(),
+            migration: None,
+            report: None,
+        }
+    }
+}
+
+/// What it came to: what `status` says of it.
+pub(super) fn ended(id: &str, entry: &Entry) -> Outcome {
+    let status::Outcome { summary, next_step, migration, report, .. } = status::of(id, entry);
+    let state = entry.progress.state.name();
+    Outcome { migration_id: Some(id.to_owned()), migration, report, ..Outcome::saying(state, summary, next_step) }
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
@@ -86,15 +124,13 @@ fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome
         None => "",
     };
     let verb = if already_running { "runs already" } else { "has started" };
+    let summary = format!("The migration {} → {} {verb}{where_it_runs}.", request.source, request.destination);
     Outcome {
-        summary: format!("The migration {} → {} {verb}{where_it_runs}.", request.source, request.destination),
-        next_step: shown::next_step(id, State::Running),
-        state: State::Running.name(),
         migration_id: Some(id.to_owned()),
         poll_after_s: Some(POLL),
-        already_running,
+        already_running: Some(already_running),
         runner: runner.map(RunnerKind::name),
-        unconfirmed: Vec::new(),
+        ..Outcome::saying(State::Running.name(), summary, shown::next_step(id, State::Running))
     }
 }
 
@@ -111,16 +147,8 @@ fn unconfirmed(plan: &TransferPlan, open: &[&Risk], runner: RunnerKind) -> Outco
             serde_json::json!(names)
         ),
     };
-    Outcome {
-        summary: format!("Nothing was started: {} of the plan's risks not confirmed ({}).", open.len(), names.join(", ")),
-        next_step,
-        state: "needs_confirmation",
-        migration_id: None,
-        poll_after_s: None,
-        already_running: false,
-        runner: None,
-        unconfirmed: plan_migration::shown(open.iter().copied()),
-    }
+    let summary = format!("Nothing was started: {} of the plan's risks not confirmed ({}).", open.len(), names.join(", "));
+    Outcome { unconfirmed: plan_migration::shown(open.iter().copied()), ..Outcome::saying("needs_confirmation", summary, next_step) }
 }
 
 /// What a person types to start the same, with more people able to read it.

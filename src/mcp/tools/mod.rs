@@ -19,6 +19,15 @@ use serde_json::Value;
 use super::arguments::{read, refuse_tokens};
 use super::{config, schema};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Entry;
+
+/// What a call comes to.
+pub(super) enum Answer {
+    /// It is done.
+    Given(Value),
+    /// A migration runs; a client that has no tasks gets the value.
+    Runs { id: String, value: Value },
+}
 
 /// A tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,17 +93,34 @@ pub(super) fn all() -> Vec<Tool> {
 }
 
 /// Calls one.
-pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>) -> Result<Value> {
+pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>) -> Result<Answer> {
     refuse_tokens(&arguments)?;
     let config = &config()?;
-    match tool {
+    let given = match tool {
         Name::ValidateTokens => value(validate_tokens::run(config, read(arguments)?).await),
         Name::PlanMigration => value(plan_migration::run(config, read(arguments)?).await),
-        Name::Migrate => value(migrate::run(config, read(arguments)?).await),
+        Name::Migrate => {
+            let outcome = migrate::run(config, read(arguments)?).await?;
+            return match outcome.runs() {
+                Some(id) => Ok(Answer::Runs { id, value: value(Ok(outcome))? }),
+                None => value(Ok(outcome)).map(Answer::Given),
+            };
+        }
         Name::Status => value(status::run(config, read(arguments)?, context).await),
         Name::CancelMigration => value(cancel_migration::run(config, read(arguments)?).await),
         Name::VerifyMigration => value(verify_migration::run(config, read(arguments)?).await),
-    }
+    };
+    given.map(Answer::Given)
+}
+
+/// What `migrate` came to, once the migration has ended.
+pub(super) fn ended(id: &str, entry: &Entry) -> Result<Value> {
+    value(Ok(migrate::ended(id, entry)))
+}
+
+/// Where a migration stands, in a sentence.
+pub(super) fn sentence(entry: &Entry) -> String {
+    status::sentence(entry)
 }
 
 fn value(outcome: Result<impl Serialize>) -> Result<Value> {

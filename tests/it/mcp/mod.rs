@@ -3,6 +3,7 @@
 mod client;
 mod journeys;
 mod refusals;
+mod tasks;
 
 use serde_json::{Value, json};
 
