@@ -2,6 +2,7 @@
 //! to standard error.
 
 mod arguments;
+mod asking;
 mod render;
 mod resources;
 mod schema;

@@ -8,6 +8,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::asking::Asking;
 use super::{render, resources, tasks, tools};
 
 /// For the model that uses the tools.
@@ -31,12 +32,16 @@ impl ServerHandler for Server {
         Ok(ListToolsResult::with_all_items(tools::all()))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        mut request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         // the name is not repeated: it may be anything
         let tool = tools::Name::of(&request.name).ok_or_else(|| ErrorData::invalid_params("no such tool; tools/list names them", None))?;
-        let arguments = request.arguments.unwrap_or_default();
         let outcome = apart(move || async move {
-            let call = tools::call(tool, arguments, &context);
+            let asking = Asking::new(&context, &mut request);
+            let call = tools::call(tool, request.arguments.unwrap_or_default(), &context, asking);
             match tool.may_stop() {
                 false => Some(answered(call.await, &context).await),
                 true => tokio::select! {
@@ -89,6 +94,7 @@ impl ServerHandler for Server {
 async fn answered(outcome: crate::error::Result<tools::Answer>, context: &RequestContext<RoleServer>) -> CallToolResponse {
     let given = match outcome {
         Ok(tools::Answer::Given(value)) => Ok(value),
+        Ok(tools::Answer::Asks(question)) => return question.into(),
         Ok(tools::Answer::Runs { id, value }) => match has_tasks(context) {
             // where its beginning cannot be looked at, the client still learns that it runs
             true => match tasks::begun(&id).await {

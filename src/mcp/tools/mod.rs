@@ -10,13 +10,14 @@ mod verify_migration;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{InputRequiredResult, JsonObject, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::{read, refuse_tokens};
+use super::asking::Asking;
 use super::{config, schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Entry;
@@ -27,6 +28,8 @@ pub(super) enum Answer {
     Given(Value),
     /// A migration runs; a client that has no tasks gets the value.
     Runs { id: String, value: Value },
+    /// A person is asked, and another call brings what they say.
+    Asks(InputRequiredResult),
 }
 
 /// A tool.
@@ -93,19 +96,13 @@ pub(super) fn all() -> Vec<Tool> {
 }
 
 /// Calls one.
-pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>) -> Result<Answer> {
+pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>, asking: Asking<'_>) -> Result<Answer> {
     refuse_tokens(&arguments)?;
     let config = &config()?;
     let given = match tool {
         Name::ValidateTokens => value(validate_tokens::run(config, read(arguments)?).await),
         Name::PlanMigration => value(plan_migration::run(config, read(arguments)?).await),
-        Name::Migrate => {
-            let outcome = migrate::run(config, read(arguments)?).await?;
-            return match outcome.runs() {
-                Some(id) => Ok(Answer::Runs { id, value: value(Ok(outcome))? }),
-                None => value(Ok(outcome)).map(Answer::Given),
-            };
-        }
+        Name::Migrate => return migrate::run(config, read(arguments)?, asking).await,
         Name::Status => value(status::run(config, read(arguments)?, context).await),
         Name::CancelMigration => value(cancel_migration::run(config, read(arguments)?).await),
         Name::VerifyMigration => value(verify_migration::run(config, read(arguments)?).await),

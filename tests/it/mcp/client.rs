@@ -1,5 +1,6 @@
 //! A client of the MCP server, by hand: one JSON object a line, in either era of the protocol.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -34,8 +35,10 @@ pub struct Client<'a> {
     next: u64,
     /// What the client says it can do, in every request or in its hello.
     capabilities: Value,
-    /// Notifications, in their order.
+    /// Notifications and what the server asks, in their order.
     pub notes: Vec<Value>,
+    /// What a person says to the next forms.
+    pub replies: VecDeque<Value>,
 }
 
 impl<'a> Client<'a> {
@@ -63,7 +66,7 @@ impl<'a> Client<'a> {
         });
         let stdin = child.stdin.take();
         let (said, notes, stderr) = (String::new(), Vec::new(), Some(stderr));
-        let mut client = Self { world, child, stdin, lines, stderr, said, era, next: 0, capabilities, notes };
+        let mut client = Self { world, child, stdin, lines, stderr, said, era, next: 0, capabilities, notes, replies: VecDeque::new() };
         let hello = match era {
             Era::Stateless => client.request("server/discover", json!({})),
             Era::Handshake => {
@@ -111,6 +114,12 @@ impl<'a> Client<'a> {
         let mut answers = vec![Value::Null; questions.len()];
         while answers.contains(&Value::Null) {
             let message = self.hear();
+            if message["method"] == "elicitation/create" {
+                let reply = self.replies.pop_front().expect("nobody is there to be asked");
+                self.send(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": reply }));
+                self.notes.push(message);
+                continue;
+            }
             let place = message["id"].as_u64().and_then(|id| answers.get_mut(usize::try_from(id.checked_sub(first)?).ok()?));
             match place {
                 Some(place) => *place = message,

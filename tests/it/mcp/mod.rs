@@ -1,5 +1,6 @@
 //! The MCP server: the real binary on pipes, lines of JSON by hand, in both eras of the protocol.
 
+mod asking;
 mod client;
 mod journeys;
 mod refusals;
