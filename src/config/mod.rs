@@ -118,6 +118,12 @@ impl Config {
         Tokens { hf: token(&self.hf), ms: token(&self.ms) }
     }
 
+    /// Every token there is, Modal's included, also where half of it is missing.
+    pub fn all_tokens(&self) -> Vec<Token> {
+        let hubs = [&self.hf, &self.ms].into_iter().flatten().map(|found| found.token.clone());
+        hubs.chain(self.modal_sources.tokens()).collect()
+    }
+
     /// How to reach Modal; reads its client's file. Fails with `Unauthorized` when there is no pair of tokens, with `Usage` when what is
     /// configured is not as it should be.
     pub fn modal_settings(&self) -> Result<ModalSettings> {

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod asking;
+mod redaction;
 mod render;
 mod resources;
 mod schema;
@@ -20,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use redaction::Redacting;
 use server::Server;
 
 /// Serves until the client closes standard input, or a signal ends it. What was started goes on without it.
@@ -45,7 +47,8 @@ async fn serve() -> Result<()> {
 }
 
 async fn converse() -> Result<()> {
-    match Server.serve(stdio_pipes()).await {
+    let (input, output) = stdio_pipes();
+    match Server.serve((input, Redacting::new(output))).await {
         Ok(service) => {
             service.waiting().await.map_err(|error| Error::new(ErrorKind::Local, "the server broke off").because(error))?;
             Ok(())
@@ -60,11 +63,13 @@ async fn converse() -> Result<()> {
 
 /// The configuration, read anew for every call: a token that was set since is found.
 fn config() -> Result<Config> {
-    Ok(Config { say, ..Config::read()? })
+    let config = Config { say, ..Config::read()? };
+    redaction::learn(&config);
+    Ok(config)
 }
 
 /// For a person who looks at the server's standard error.
 fn say(text: &str) {
     // a closed standard error has nobody to tell
-    let _gone = writeln!(std::io::stderr(), "{text}");
+    let _gone = writeln!(std::io::stderr(), "{}", redaction::clean(text));
 }

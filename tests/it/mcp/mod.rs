@@ -5,6 +5,7 @@ mod client;
 mod journeys;
 mod plans;
 mod refusals;
+mod secrets;
 mod tasks;
 
 use serde_json::{Value, json};

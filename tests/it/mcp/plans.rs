@@ -179,3 +179,13 @@ fn a_plan_tells_every_change_and_what_stays_at_the_destination() {
     let mut client = Client::start(&world, Era::Stateless);
     insta::assert_snapshot!("plan_told", shown(&world, &planned(&mut client, json!({ "source": "hf:alice/bert" }))));
 }
+
+#[test]
+fn a_plan_tells_how_a_licence_will_be_called() {
+    let world = World::start();
+    let card = "---\nlicense: Apache License 2.0\n---\n# Bert\n";
+    world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("README.md", card).commit("all");
+    let mut client = Client::start(&world, Era::Stateless);
+    let plan = planned(&mut client, json!({ "source": "ms:alice/bert" }));
+    insta::assert_snapshot!("licence", shown(&world, &plan["changes"]));
+}
