@@ -3,7 +3,7 @@
 //! In reading order: [`repo`] says what a repository is, [`plan`] decides from two listings what happens with each file, [`card`] what
 //! changes in its card, [`verify`] what became of it. [`hub`] are the two shores over one [`http`] client. [`worker`] carries blobs,
 //! [`conductor`] decides, commits and proves, [`runner`] gives it a process, which talks by [`protocol`]. [`journal`] and [`progress`]
-//! remember, [`migration`] tells the story to its faces: [`cli`].
+//! remember, [`migration`] tells the story to its faces: [`cli`] for people and scripts, [`mcp`] for agents.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken test should stop"))]
 
@@ -15,6 +15,7 @@ pub mod error;
 pub mod http;
 pub mod hub;
 pub mod journal;
+pub mod mcp;
 pub mod migration;
 pub mod plan;
 pub mod progress;

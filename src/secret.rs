@@ -9,6 +9,9 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::repo::Platform;
 
+/// A token that is shorter could be a word of any text.
+const WORD: usize = 8;
+
 /// An access token. Prints as `Token(****)`; only [`Token::bearer`], [`Token::cookie`] and [`Token::alone`] give the text away,
 /// marked as sensitive, [`Token::expose_to_child`] to the pipe of a process that carries, and [`Token::expose_to_secret`] to a message's
 /// field for secrets.
@@ -53,6 +56,28 @@ impl Token {
     /// The text, for the standard input of the process that carries, and for nothing else.
     pub fn expose_to_child(&self) -> &str {
         &self.0
+    }
+
+    /// A text in which this token stands in no form: as it is, without its prefix, as in JSON, percent-encoded. One that is too short to be told
+    /// from a word is left.
+    pub fn hide_in(&self, text: &str) -> String {
+        self.forms().iter().fold(text.to_owned(), |text, form| text.replace(form, "[token]"))
+    }
+
+    /// Whether it stands there in one of these forms.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.forms().iter().any(|form| text.contains(form))
+    }
+
+    /// The longest first.
+    fn forms(&self) -> Vec<String> {
+        let quoted = serde_json::Value::from(self.0.as_str()).to_string();
+        let encoded = percent_encoding::utf8_percent_encode(&self.0, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let bare = ["hf_", "ms-", "ak-", "as-"].iter().find_map(|prefix| self.0.strip_prefix(prefix)).unwrap_or_default();
+        let mut forms = vec![encoded, quoted.trim_matches('"').to_owned(), self.0.clone(), bare.to_owned()];
+        forms.retain(|form| form.len() >= WORD);
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms
     }
 
     fn header(&self, prefix: &str) -> Result<HeaderValue> {
@@ -124,6 +149,23 @@ pub fn holds_token(text: &str) -> bool {
     text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '_' | '-')).any(looks_like_token)
 }
 
+/// The text without what has such a shape.
+pub fn without_tokens(text: &str) -> String {
+    if !holds_token(text) {
+        return text.to_owned();
+    }
+    let is_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|character| is_word(character) != is_word(first)).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        shown.push_str(if looks_like_token(piece) { "[token]" } else { piece });
+        rest = after;
+    }
+    shown
+}
+
 /// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it. Cheap to clone: a large file
 /// has thousands.
 #[derive(Clone, PartialEq, Eq)]
@@ -181,6 +223,16 @@ mod tests {
         let token = Token::new(" hf_abcdefghijklmnop\n").unwrap();
         assert_eq!(format!("{token:?}"), "Token(****)");
         assert_eq!(format!("{:?}", token.bearer().unwrap()), "Sensitive");
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_a_text_in_every_form() {
+        let token = Token::new("ms-0123\"4567\\89ab").unwrap();
+        for form in ["ms-0123\"4567\\89ab", "0123\"4567\\89ab", r#"ms-0123\"4567\\89ab"#, "ms%2D0123%224567%5C89ab"] {
+            assert!(token.is_in(&format!("x{form}y")), "{form}");
+            assert!(token.hide_in(&format!("x{form}y")).ends_with("[token]y"), "{form}");
+        }
+        assert_eq!(Token::new("ms-main").unwrap().hide_in("ms-main main"), "ms-main main");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::setup::Client;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{How, Wanted};
+use crate::migration::{How, Wanted, choose_runner, time_limit};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
@@ -78,8 +79,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The MCP server on standard input and output
-    #[command(hide = true)]
+    /// Give a client of the MCP server the command /migrate, or take it away again
+    Setup {
+        /// Which client
+        #[command(subcommand)]
+        client: Client,
+    },
+    /// Serve an MCP client on standard input and output
     Mcp {},
     /// Run the job on standard input; events go to standard output
     #[command(hide = true)]
@@ -189,7 +195,7 @@ pub struct MigrateOptions {
     #[arg(long, value_name = "RUNNER")]
     pub(super) runner: Option<String>,
     /// Stop after this time, such as `90m`, `3h30m` or seconds, so that the same command goes on
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
     pub(super) max_time: Option<Duration>,
     /// Return at once; the migration goes on
     #[arg(long)]
@@ -263,20 +269,6 @@ fn gigabytes(text: &str) -> Result<u64, String> {
         // far below what a float holds exactly
         Ok(value) if value > 0.0 && value <= 1e6 => Ok((value * 1e9) as u64),
         _ => Err("give a size in GB, such as `50` or `0.5`".to_owned()),
-    }
-}
-
-/// `90m`, `2h`, `3h30m`, or seconds without a unit; at least one second.
-fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let read = match text.parse().map(Duration::from_secs) {
-        Ok(seconds) => Some(seconds),
-        Err(_) => humantime::parse_duration(text).ok(),
-    };
-    match read {
-        Some(time) if time >= Duration::from_secs(1) => Ok(time),
-        Some(_) => Err("give at least one second".to_owned()),
-        None => Err("give a time such as `90m`, `2h`, `3h30m`, or a number of seconds".to_owned()),
     }
 }
 
@@ -357,19 +349,5 @@ pub(super) fn would_run(config: &Config, flag: Option<&str>, fanning_out: &Fanni
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Modal where its tokens are set. The local runner is never chosen unasked, because then the bytes pass through this machine.
-pub(super) fn choose_runner(config: &Config, flag: Option<&str>) -> Result<RunnerKind> {
-    match flag.or(config.runner.as_deref()) {
-        Some("local") => Ok(RunnerKind::Local),
-        Some("modal") => config.modal_settings().map(|_| RunnerKind::Modal),
-        Some(other) => Err(Error::usage("no such runner", "use `--runner modal` or `--runner local`").with("got", format!("`{other}`"))),
-        None if config.modal.is_some() => config.modal_settings().map(|_| RunnerKind::Modal),
-        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen").hint_to(
-            "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET to carry in the cloud, or pass --runner local, or set HF2MS_RUNNER=local, to carry on \
-             this machine: every byte then passes through its network connection",
-        )),
     }
 }

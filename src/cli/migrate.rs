@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::args::{MigrateOptions, PlanOptions, Sources, choose_runner, would_run};
+use super::args::{MigrateOptions, PlanOptions, Sources, would_run};
 use super::bars::Bars;
 use super::{batch, json_out, out, render, say};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
-use crate::migration::{self, How, Prepared, Reckoning, Wanted};
+use crate::migration::{self, How, Prepared, Reckoning, Wanted, choose_runner};
 use crate::plan::Risk;
 use crate::plan::modal::ModalEstimate;
 use crate::protocol::{Consent, Report, RunnerKind, State};

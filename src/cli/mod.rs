@@ -7,6 +7,7 @@ mod migrate;
 mod proof;
 mod render;
 mod run_job;
+mod setup;
 mod smoke;
 mod status;
 mod validate;
@@ -49,7 +50,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::RunJob { own_session, job, asked } => run_job::run(own_session, job.as_deref(), &asked),
-        Command::Mcp {} => Err(args::not_built("mcp", "MCP server")),
+        // it needs neither tokens nor settings, and warns of none
+        Command::Setup { client } => setup::run(&client),
+        Command::Mcp {} => crate::mcp::run().map(|()| 0),
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
             let runtime = runtime.map_err(|error| Error::new(crate::error::ErrorKind::Local, "no runtime").because(error))?;
@@ -68,7 +71,7 @@ fn dispatch(command: Command) -> Result<u8> {
                     Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,
                     Command::Validate { json } => validate::run(&config, json).await,
                     Command::Smoke { timeout, json } => smoke::run(&config, timeout, json).await,
-                    Command::RunJob { .. } | Command::Mcp {} => Ok(2),
+                    Command::RunJob { .. } | Command::Setup { .. } | Command::Mcp {} => Ok(2),
                 }
             })
         }

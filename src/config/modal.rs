@@ -130,6 +130,14 @@ impl Sources {
         named.or_else(|| Some(Path::new(self.variable("HOME")?).join(".modal.toml")))
     }
 
+    /// What there is of tokens: those of the settings, else the half that was given.
+    pub(super) fn tokens(&self) -> Vec<Token> {
+        match self.settings() {
+            Ok(settings) => vec![settings.token_id, settings.token_secret],
+            Err(_) => [&self.token_id, &self.token_secret].into_iter().flatten().filter_map(|(text, _)| Token::new(text).ok()).collect(),
+        }
+    }
+
     /// The settings. Fails with `Unauthorized` when there is no pair of tokens, with `Usage` when a value or the file is not as it should be.
     pub(super) fn settings(&self) -> Result<ModalSettings> {
         let file = File::read(self.path())?;

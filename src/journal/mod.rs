@@ -1,5 +1,6 @@
 //! The folders of migrations on this machine. A convenience: what was migrated is always found out from the destination.
 
+mod plans;
 mod sink;
 
 use std::fs::{self, File, OpenOptions};
@@ -228,16 +229,21 @@ impl Folder {
         self.write_bytes(name, &text)
     }
 
-    /// All or nothing: a process that dies here leaves the old file.
     fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let (path, draft) = (self.path.join(name), self.path.join(format!("{name}.draft")));
-        let write = || {
-            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
-            file.write_all(bytes)?;
-            fs::rename(&draft, &path)
-        };
-        write().map_err(|error| at(error, "write", &path))
+        write_whole(&self.path.join(name), bytes)
     }
+}
+
+/// All or nothing: a process that dies here leaves the old file.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    let write = || {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(|error| at(error, "write", path))
 }
 
 /// A place in a growing file of events.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::fan_out::{Ask, FanOut, Load};
 use crate::plan::rates::Way;
 use crate::protocol::RunnerKind;
@@ -44,6 +45,37 @@ impl How {
             RunnerKind::Modal => FanOut::decide(self.ask, load, way, self.containers),
             RunnerKind::Local => FanOut { workers: 0, because: "this machine carries".to_owned(), instead: None },
         }
+    }
+}
+
+/// Where it is to run: as it was asked for, else Modal where its tokens are set. The local runner is never chosen unasked, because then the
+/// bytes pass through this machine.
+///
+/// Fails with `NeedsConfirmation` when nobody chose, and with `Usage` or `Unauthorized` when what was chosen cannot be had.
+pub fn choose_runner(config: &Config, asked: Option<&str>) -> Result<RunnerKind> {
+    match asked.or(config.runner.as_deref()) {
+        Some("local") => Ok(RunnerKind::Local),
+        Some("modal") => config.modal_settings().map(|_| RunnerKind::Modal),
+        Some(other) => Err(Error::usage("no such runner", "use `--runner modal` or `--runner local`").with("got", format!("`{other}`"))),
+        None if config.modal.is_some() => config.modal_settings().map(|_| RunnerKind::Modal),
+        None => Err(Error::new(ErrorKind::NeedsConfirmation, "no runner is chosen").hint_to(
+            "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET to carry in the cloud, or pass --runner local, or set HF2MS_RUNNER=local, to carry on \
+             this machine: every byte then passes through its network connection",
+        )),
+    }
+}
+
+/// Reads a time limit: `90m`, `2h`, `3h30m`, or seconds without a unit. Gives what to write instead when it is none, or below a second.
+pub fn time_limit(text: &str) -> std::result::Result<Duration, String> {
+    let text = text.trim();
+    let read = match text.parse().map(Duration::from_secs) {
+        Ok(seconds) => Some(seconds),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    match read {
+        Some(time) if time >= Duration::from_secs(1) => Ok(time),
+        Some(_) => Err("give at least one second".to_owned()),
+        None => Err("give a time such as `90m`, `2h`, `3h30m`, or a number of seconds".to_owned()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod batch;
 mod elsewhere;
+pub mod figures;
 mod how;
+mod planned;
 mod proof;
 mod reckoning;
 mod resolve;
@@ -13,7 +15,8 @@ use std::time::Duration;
 
 pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
-pub use how::How;
+pub use how::{How, choose_runner, time_limit};
+pub use planned::{KeptPlan, Manner};
 pub use proof::{ProofDocument, proof};
 pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
@@ -176,6 +179,13 @@ async fn running(journal: &Journal, runners: &Runners, request: &Request) -> Res
             .hint_to(format!("follow it with `hf2ms status {0} --follow`, or stop it with `hf2ms cancel {0}`", folder.id())));
     }
     Ok(None)
+}
+
+/// The migration of this machine that runs for this request, if one does.
+///
+/// Fails with `Conflict` when another one writes to the same destination.
+pub async fn running_for(config: &Config, request: &Request) -> Result<Option<Folder>> {
+    running(&Journal::new(&config.home), &Runners::new(config), request).await
 }
 
 /// Follows a migration to its end, showing each change. Fails with `Interrupted` when the process that carried it is gone.

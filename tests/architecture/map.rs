@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::source::Source;
 
 /// Which rooms a room may know, from the top down.
-pub const MAY_KNOW: [(&str, &[&str]); 18] = [
+pub const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
-    ("cli", &["migration", "journal", "progress", "conductor", "config", "plan", "protocol", "repo", "secret", "error"]),
+    ("cli", &["mcp", "migration", "journal", "progress", "conductor", "config", "plan", "protocol", "repo", "secret", "error"]),
+    ("mcp", &["migration", "journal", "progress", "config", "plan", "protocol", "repo", "secret", "error"]),
     ("migration", &["runner", "journal", "progress", "conductor", "config", "plan", "hub", "http", "protocol", "repo", "secret", "error"]),
     ("conductor", &["runner", "config", "worker", "plan", "card", "verify", "hub", "http", "protocol", "repo", "secret", "error"]),
     ("runner", &["journal", "config", "plan", "http", "protocol", "repo", "secret", "error"]),

@@ -197,16 +197,6 @@ fn what_only_the_cloud_does_is_refused_here() {
 }
 
 #[test]
-fn verbs_that_are_not_built_yet_are_refused_by_name() {
-    for verb in ["mcp"] {
-        let world = World::start();
-        let outcome = world.run(&[verb]).exits(2);
-        insta::assert_snapshot!(format!("not_built_{verb}"), outcome.shown(&world));
-        assert_untouched(&world);
-    }
-}
-
-#[test]
 fn the_bytes_do_not_pass_through_this_machine_unasked() {
     let mut world = world_with_a_model();
     world.unset("HF2MS_RUNNER");
