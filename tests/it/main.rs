@@ -14,6 +14,7 @@ mod batch;
 mod cancelled;
 mod caps;
 mod cards;
+mod claude;
 mod cloud;
 mod cloud_model;
 mod commits;
