@@ -2,11 +2,13 @@
 //! to standard error.
 
 mod arguments;
+mod asking;
 mod render;
 mod resources;
 mod schema;
 mod server;
 mod shown;
+mod tasks;
 mod tools;
 
 use std::io::Write;

@@ -61,6 +61,11 @@ fn in_words_of_tools(text: &str) -> String {
     WORDS.iter().fold(text.to_owned(), |text, (words, instead)| text.replace(words, instead))
 }
 
+/// A line for a person.
+pub(super) fn shown(text: &str) -> String {
+    without_tokens(text)
+}
+
 /// The beginning of a text, with a sign where something is missing.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::config;
 use super::render;
+use super::tasks::failed;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::journal::Journal;
@@ -76,9 +77,4 @@ async fn document(config: &Config, id: &str) -> Result<Value> {
         "no_proof_because": lacking,
         "log": folder.last_words(),
     }))
-}
-
-fn failed(error: &Error) -> ErrorData {
-    let ErrorReport { message, hint, .. } = render::report(ErrorReport::from(error));
-    ErrorData::internal_error(message, hint.map(|hint| json!({ "hint": hint })))
 }

@@ -1,5 +1,6 @@
 //! Sizes, times and progress in words, as every face shows them.
 
+pub use super::proof::utc;
 use crate::progress::Progress;
 use crate::protocol::State;
 

@@ -22,6 +22,16 @@ pub struct KeptPlan {
     pub risks: Vec<Risk>,
     /// Where it should run, if that was said.
     pub runner: Option<RunnerKind>,
+    /// What a person is being asked about it.
+    #[serde(default)]
+    asked: Option<Question>,
+}
+
+/// What was asked for and is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Question {
+    handle: String,
+    risks: Vec<Risk>,
 }
 
 impl KeptPlan {
@@ -33,13 +43,41 @@ impl KeptPlan {
             source_commit: plan.source_commit.clone(),
             risks: plan.risks.clone(),
             runner,
+            asked: None,
         };
-        Journal::new(&config.home).keep_plan(&kept.plan_id, &kept)
+        kept.write(config)
+    }
+
+    fn write(&self, config: &Config) -> Result<()> {
+        Journal::new(&config.home).keep_plan(&self.plan_id, self)
     }
 
     /// A plan that was kept. Fails with `NotFound`.
     pub fn open(config: &Config, plan_id: &str) -> Result<Self> {
         Journal::new(&config.home).kept_plan(plan_id)
+    }
+
+    /// Notes that a person is asked for these risks; gives a handle by which the answer finds what was asked. A question before is forgotten.
+    pub fn ask(&mut self, config: &Config, risks: &[Risk]) -> Result<String> {
+        let handle = format!("ask-{:016x}{:016x}", random(), random());
+        self.asked = Some(Question { handle: handle.clone(), risks: risks.to_vec() });
+        self.write(config)?;
+        Ok(handle)
+    }
+
+    /// The risks that were asked for under this handle, which is used up by that.
+    ///
+    /// Fails with `Conflict` when nothing is asked, or something else.
+    pub fn answered(&mut self, config: &Config, handle: &str) -> Result<Vec<Risk>> {
+        match self.asked.take() {
+            Some(question) if question.handle == handle => {
+                self.write(config)?;
+                Ok(question.risks)
+            }
+            _ => Err(Error::new(ErrorKind::Conflict, "the answer is to no question that is open for this plan")
+                .with("plan", &self.plan_id)
+                .hint_to("call migrate with the plan_id again: it asks anew")),
+        }
     }
 
     /// Plans again what was asked for.
@@ -66,4 +104,10 @@ impl KeptPlan {
             .with("plan", &self.plan_id)
             .hint_to("plan again, look at what is different, and migrate by the new plan"))
     }
+}
+
+/// Not to be guessed.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }

@@ -125,7 +125,7 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
 }
 
 /// A time in seconds since 1970 as `2026-01-31T23:59:59Z`, in the Gregorian calendar.
-pub(super) fn utc(seconds: u64) -> String {
+pub fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // years begin in March here, so that the leap day is a year's last; 1970-01-01 is day 719,468 of that count
     let day = days + 719_468;

@@ -3,11 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::asking::{Asked, Asking, Word};
 use super::super::shown;
+use super::Answer;
 use super::plan_migration::{self, RiskShown, how};
+use super::status;
 use crate::config::Config;
 use crate::error::Result;
-use crate::journal::Folder;
+use crate::journal::{Entry, Folder};
 use crate::migration::{self, KeptPlan, choose_runner};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Request, RunnerKind, State};
@@ -17,14 +20,15 @@ const POLL: u64 = 10;
 
 /// Starts the migration that a plan describes and returns within seconds; it goes on by itself, also when this session ends, and status follows it.
 /// Plans again first and refuses when the source moved or a new risk appeared. Called again with the same plan while it runs, it names the running
-/// one. Risks that are not confirmed start nothing: the state is then needs_confirmation. Never deletes; overwrites only what a confirmed risk names.
+/// one. Risks that are not confirmed start nothing: the user is asked where the client has forms, else the state is needs_confirmation. Never deletes;
+/// overwrites only what a confirmed risk names.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct Arguments {
     /// The plan to carry out, from plan_migration.
     #[schemars(extend("pattern" = "^plan-[0-9a-f]{16}$"))]
     plan_id: String,
-    /// Risks of the plan that the user allows. Loosened visibility is not among them: only a person allows it, on a terminal.
+    /// Risks of the plan that the user allows. Loosened visibility is not among them: only a person allows it, in a form or on a terminal.
     #[serde(default)]
     confirm_risks: Vec<Confirmed>,
 }
@@ -40,41 +44,106 @@ enum Confirmed {
 pub(in crate::mcp) struct Outcome {
     summary: String,
     next_step: String,
-    /// `running`, or `needs_confirmation` when nothing was started.
+    /// `running`; or nothing was started: `needs_confirmation`, or `declined` when a person was asked and did not allow it. Of a task that has ended,
+    /// how it ended.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     migration_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_after_s: Option<u64>,
     /// Whether it ran before this call.
-    already_running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_running: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     runner: Option<&'static str>,
     /// Risks that are not confirmed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unconfirmed: Vec<RiskShown>,
+    /// Of a task that has ended: the migration as status shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration: Option<shown::Migration>,
+    /// Of a task that has ended: how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<shown::Ended>,
 }
 
-pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
+impl Outcome {
+    fn answer(self) -> Result<Answer> {
+        let id = self.migration_id.clone().filter(|_| self.state == State::Running.name());
+        let value = super::value(Ok(self))?;
+        Ok(match id {
+            Some(id) => Answer::Runs { id, value },
+            None => Answer::Given(value),
+        })
+    }
+
+    /// Nothing but words.
+    fn saying(state: &'static str, summary: String, next_step: String) -> Self {
+        Self {
+            summary,
+            next_step,
+            state,
+            migration_id: None,
+            poll_after_s: None,
+            already_running: None,
+            runner: None,
+            unconfirmed: Vec::new(),
+            migration: None,
+            report: None,
+        }
+    }
+}
+
+/// What it came to: what `status` says of it.
+pub(super) fn ended(id: &str, entry: &Entry) -> Outcome {
+    let status::Outcome { summary, next_step, migration, report, .. } = status::of(id, entry);
+    let state = entry.progress.state.name();
+    Outcome { migration_id: Some(id.to_owned()), migration, report, ..Outcome::saying(state, summary, next_step) }
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments, mut asking: Asking<'_>) -> Result<Answer> {
     let Arguments { plan_id, confirm_risks } = arguments;
-    let kept = KeptPlan::open(config, &plan_id)?;
+    let mut kept = KeptPlan::open(config, &plan_id)?;
     if let Some(folder) = migration::running_for(config, &kept.request).await? {
-        return Ok(started(&folder, &kept.request, true));
+        return started(&folder, &kept.request, true).answer();
     }
     let runner = choose_runner(config, kept.runner.map(RunnerKind::name))?;
-    let prepared = kept.again(config).await?;
-    let is_open = |risk: &&Risk| match risk {
-        Risk::Overwrite { .. } => !confirm_risks.contains(&Confirmed::Overwrite),
-        Risk::LeftOut { .. } => !confirm_risks.contains(&Confirmed::LeftOut),
-        Risk::LoosenedVisibility { .. } => true,
+    let mut allowed = match asking.answer(config, &mut kept)? {
+        None => Vec::new(),
+        Some((Word::Yes, risks)) => risks,
+        Some((no, risks)) => return refused(&kept, no, &risks, runner).answer(),
     };
-    let open: Vec<_> = prepared.plan.risks.iter().filter(is_open).collect();
-    if !open.is_empty() {
-        return Ok(unconfirmed(&prepared.plan, &open, runner));
+    loop {
+        let prepared = kept.again(config).await?;
+        let is_open = |risk: &&Risk| !is_confirmed(risk, &confirm_risks) && !allowed.contains(risk);
+        let open: Vec<Risk> = prepared.plan.risks.iter().filter(is_open).cloned().collect();
+        if open.is_empty() {
+            let (folder, ran_already) = migration::start(config, &prepared, consent(&prepared.plan), how(runner)).await?;
+            return started(&folder, &kept.request, ran_already).answer();
+        }
+        match asking.ask(config, &mut kept, &open).await? {
+            // somebody took their time: what they allowed must still be all there is
+            Asked::Answered(Word::Yes) => allowed.extend(open),
+            Asked::Answered(no) => return refused(&kept, no, &open, runner).answer(),
+            Asked::Later(question) => return Ok(Answer::Asks(question)),
+            Asked::Nobody => return unconfirmed(&kept, &open, runner).answer(),
+        }
     }
-    let consent = Consent { risks: !prepared.plan.risks.is_empty(), loosened_visibility: false };
-    let (folder, ran_already) = migration::start(config, &prepared, consent, how(runner)).await?;
-    Ok(started(&folder, &kept.request, ran_already))
+}
+
+/// Whether the caller may confirm it and does. Who may read the files is for a person.
+fn is_confirmed(risk: &Risk, confirmed: &[Confirmed]) -> bool {
+    match risk {
+        Risk::Overwrite { .. } => confirmed.contains(&Confirmed::Overwrite),
+        Risk::LeftOut { .. } => confirmed.contains(&Confirmed::LeftOut),
+        Risk::LoosenedVisibility { .. } => false,
+    }
+}
+
+/// Consent to the risks of a plan all of which were confirmed, and to no other.
+fn consent(plan: &TransferPlan) -> Consent {
+    let loosens = |risk: &Risk| matches!(risk, Risk::LoosenedVisibility { .. });
+    Consent { risks: plan.risks.iter().any(|risk| !loosens(risk)), loosened_visibility: plan.risks.iter().any(loosens) }
 }
 
 fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome {
@@ -86,21 +155,44 @@ fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome
         None => "",
     };
     let verb = if already_running { "runs already" } else { "has started" };
+    let summary = format!("The migration {} → {} {verb}{where_it_runs}.", request.source, request.destination);
     Outcome {
-        summary: format!("The migration {} → {} {verb}{where_it_runs}.", request.source, request.destination),
-        next_step: shown::next_step(id, State::Running),
-        state: State::Running.name(),
         migration_id: Some(id.to_owned()),
         poll_after_s: Some(POLL),
-        already_running,
+        already_running: Some(already_running),
         runner: runner.map(RunnerKind::name),
-        unconfirmed: Vec::new(),
+        ..Outcome::saying(State::Running.name(), summary, shown::next_step(id, State::Running))
     }
 }
 
-fn unconfirmed(plan: &TransferPlan, open: &[&Risk], runner: RunnerKind) -> Outcome {
-    let names: Vec<_> = open.iter().map(|risk| plan_migration::name(risk)).collect();
-    let next_step = match open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
+fn unconfirmed(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> Outcome {
+    let summary = format!("Nothing was started: {} of the plan's risks not confirmed ({}).", open.len(), names(open).join(", "));
+    Outcome { unconfirmed: plan_migration::shown(open), ..Outcome::saying("needs_confirmation", summary, in_words(plan, open, runner)) }
+}
+
+/// A person was asked and did not say yes.
+fn refused(plan: &KeptPlan, said: Word, risks: &[Risk], runner: RunnerKind) -> Outcome {
+    let names = names(risks).join(", ");
+    let (summary, next_step) = match said {
+        Word::Nothing => (
+            format!("Nothing was started: the question about {names} was closed without an answer, which means no."),
+            in_words(plan, risks, runner),
+        ),
+        _ => (
+            format!("Nothing was started: the user was asked about {names} and did not allow it."),
+            "Do not migrate by this plan. Ask the user what should be otherwise, then call plan_migration.".to_owned(),
+        ),
+    };
+    Outcome { unconfirmed: plan_migration::shown(risks), ..Outcome::saying("declined", summary, next_step) }
+}
+
+fn names(risks: &[Risk]) -> Vec<&'static str> {
+    risks.iter().map(plan_migration::name).collect()
+}
+
+/// How a user allows it where no form asks them.
+fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
+    match open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
         true => format!(
             "More people could read the copy than the source. Only a person allows that, by running this on a terminal: {}",
             command(&plan.request, plan.risks.len() > 1, runner)
@@ -108,18 +200,8 @@ fn unconfirmed(plan: &TransferPlan, open: &[&Risk], runner: RunnerKind) -> Outco
         false => format!(
             "Show the risks to the user. If they allow them, call migrate with plan_id {} and confirm_risks {}.",
             plan.plan_id,
-            serde_json::json!(names)
+            serde_json::json!(names(open))
         ),
-    };
-    Outcome {
-        summary: format!("Nothing was started: {} of the plan's risks not confirmed ({}).", open.len(), names.join(", ")),
-        next_step,
-        state: "needs_confirmation",
-        migration_id: None,
-        poll_after_s: None,
-        already_running: false,
-        runner: None,
-        unconfirmed: plan_migration::shown(open.iter().copied()),
     }
 }
 

@@ -10,15 +10,27 @@ mod verify_migration;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{InputRequiredResult, JsonObject, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::{read, refuse_tokens};
+use super::asking::Asking;
 use super::{config, schema};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Entry;
+
+/// What a call comes to.
+pub(super) enum Answer {
+    /// It is done.
+    Given(Value),
+    /// A migration runs; a client that has no tasks gets the value.
+    Runs { id: String, value: Value },
+    /// A person is asked, and another call brings what they say.
+    Asks(InputRequiredResult),
+}
 
 /// A tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,17 +96,28 @@ pub(super) fn all() -> Vec<Tool> {
 }
 
 /// Calls one.
-pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>) -> Result<Value> {
+pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestContext<RoleServer>, asking: Asking<'_>) -> Result<Answer> {
     refuse_tokens(&arguments)?;
     let config = &config()?;
-    match tool {
+    let given = match tool {
         Name::ValidateTokens => value(validate_tokens::run(config, read(arguments)?).await),
         Name::PlanMigration => value(plan_migration::run(config, read(arguments)?).await),
-        Name::Migrate => value(migrate::run(config, read(arguments)?).await),
+        Name::Migrate => return migrate::run(config, read(arguments)?, asking).await,
         Name::Status => value(status::run(config, read(arguments)?, context).await),
         Name::CancelMigration => value(cancel_migration::run(config, read(arguments)?).await),
         Name::VerifyMigration => value(verify_migration::run(config, read(arguments)?).await),
-    }
+    };
+    given.map(Answer::Given)
+}
+
+/// What `migrate` came to, once the migration has ended.
+pub(super) fn ended(id: &str, entry: &Entry) -> Result<Value> {
+    value(Ok(migrate::ended(id, entry)))
+}
+
+/// Where a migration stands, in a sentence.
+pub(super) fn sentence(entry: &Entry) -> String {
+    status::sentence(entry)
 }
 
 fn value(outcome: Result<impl Serialize>) -> Result<Value> {

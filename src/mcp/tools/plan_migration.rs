@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::arguments::{Hub, Kind, Runner};
+use super::super::asking::line;
 use super::super::render::{cut, first};
 use crate::config::Config;
 use crate::error::Result;
@@ -91,7 +92,7 @@ pub(in crate::mcp) struct Outcome {
 pub(super) struct RiskShown {
     /// `overwrite`, `left_out` or `loosened_visibility`.
     pub(super) risk: &'static str,
-    /// What would happen; names in it are repository text.
+    /// What would happen; what stands in quotation marks is repository text.
     pub(super) what: String,
 }
 
@@ -105,7 +106,7 @@ pub(super) fn name(risk: &Risk) -> &'static str {
 }
 
 pub(super) fn shown<'a>(risks: impl IntoIterator<Item = &'a Risk>) -> Vec<RiskShown> {
-    risks.into_iter().map(|risk| RiskShown { risk: name(risk), what: cut(&risk.describe(), 500) }).collect()
+    risks.into_iter().map(|risk| RiskShown { risk: name(risk), what: cut(&line(risk), 600) }).collect()
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {

@@ -41,13 +41,13 @@ pub(in crate::mcp) struct Arguments {
 
 #[derive(Serialize, JsonSchema)]
 pub(in crate::mcp) struct Outcome {
-    summary: String,
-    next_step: String,
+    pub(super) summary: String,
+    pub(super) next_step: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    migration: Option<shown::Migration>,
+    pub(super) migration: Option<shown::Migration>,
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    report: Option<shown::Ended>,
+    pub(super) report: Option<shown::Ended>,
     /// The recent ones, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     migrations: Vec<shown::Migration>,
@@ -88,18 +88,21 @@ async fn recent(config: &Config) -> Result<Outcome> {
 
 /// One migration.
 pub(super) fn of(id: &str, entry: &Entry) -> Outcome {
-    let state = entry.progress.state;
-    let summary = match &entry.progress.report {
-        Some(report) => shown::sentence(report),
-        None if state.is_final() => "Interrupted: the process that carried it is gone without a last word.".to_owned(),
-        None => format!("It runs: {}.", line(&entry.progress)),
-    };
     Outcome {
-        summary,
-        next_step: shown::next_step(id, state),
+        summary: sentence(entry),
+        next_step: shown::next_step(id, entry.progress.state),
         migration: Some(shown::migration(id, entry)),
         report: entry.progress.report.as_ref().map(shown::ended),
         migrations: Vec::new(),
+    }
+}
+
+/// Where it stands, in a sentence.
+pub(super) fn sentence(entry: &Entry) -> String {
+    match &entry.progress.report {
+        Some(report) => shown::sentence(report),
+        None if entry.progress.state.is_final() => "Interrupted: the process that carried it is gone without a last word.".to_owned(),
+        None => format!("It runs: {}.", line(&entry.progress)),
     }
 }
 

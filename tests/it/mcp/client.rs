@@ -1,5 +1,6 @@
 //! A client of the MCP server, by hand: one JSON object a line, in either era of the protocol.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -32,13 +33,21 @@ pub struct Client<'a> {
     said: String,
     era: Era,
     next: u64,
-    /// Notifications, in their order.
+    /// What the client says it can do, in every request or in its hello.
+    capabilities: Value,
+    /// Notifications and what the server asks, in their order.
     pub notes: Vec<Value>,
+    /// What a person says to the next forms.
+    pub replies: VecDeque<Value>,
 }
 
 impl<'a> Client<'a> {
     /// Starts a server and says hello; gives the answer too.
     pub fn greet(world: &'a World, era: Era) -> (Self, Value) {
+        Self::greet_able(world, era, json!({}))
+    }
+
+    fn greet_able(world: &'a World, era: Era, capabilities: Value) -> (Self, Value) {
         let mut child = world.command(&["mcp"]).stdin(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = child.stdout.take().unwrap();
@@ -57,13 +66,13 @@ impl<'a> Client<'a> {
         });
         let stdin = child.stdin.take();
         let (said, notes, stderr) = (String::new(), Vec::new(), Some(stderr));
-        let mut client = Self { world, child, stdin, lines, stderr, said, era, next: 0, notes };
+        let mut client = Self { world, child, stdin, lines, stderr, said, era, next: 0, capabilities, notes, replies: VecDeque::new() };
         let hello = match era {
             Era::Stateless => client.request("server/discover", json!({})),
             Era::Handshake => {
-                let capabilities =
-                    json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
-                let hello = client.request("initialize", capabilities);
+                let itself = json!({ "name": "test", "version": "1" });
+                let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": client.capabilities, "clientInfo": itself });
+                let hello = client.request("initialize", hello);
                 client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
                 hello
             }
@@ -75,30 +84,56 @@ impl<'a> Client<'a> {
         Self::greet(world, era).0
     }
 
+    /// A client that can do more than the least.
+    pub fn able(world: &'a World, era: Era, capabilities: Value) -> Self {
+        Self::greet_able(world, era, capabilities).0
+    }
+
     /// Sends a line as it is.
     pub fn send(&mut self, message: &Value) {
         writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
     }
 
     /// Asks, and waits for the answer: the whole message.
-    pub fn ask(&mut self, method: &str, mut params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        if self.era == Era::Stateless {
-            params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
-            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    pub fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.ask_all(method, &[params]).remove(0)
+    }
+
+    /// Asks all of it before it waits; gives the answers in the order of the questions.
+    pub fn ask_all(&mut self, method: &str, questions: &[Value]) -> Vec<Value> {
+        let first = self.next + 1;
+        for params in questions {
+            let mut params = params.clone();
+            self.next += 1;
+            if self.era == Era::Stateless {
+                params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+                params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
+            }
+            self.send(&json!({ "jsonrpc": "2.0", "id": self.next, "method": method, "params": params }));
         }
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).expect("an answer");
-            self.said.push_str(&line);
-            self.said.push('\n');
-            let message: Value = serde_json::from_str(&line).expect("standard output is for the protocol");
-            match message.get("id") {
-                Some(answered) if *answered == json!(id) => return message,
-                _ => self.notes.push(message),
+        let mut answers = vec![Value::Null; questions.len()];
+        while answers.contains(&Value::Null) {
+            let message = self.hear();
+            if message["method"] == "elicitation/create" {
+                let reply = self.replies.pop_front().expect("nobody is there to be asked");
+                self.send(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": reply }));
+                self.notes.push(message);
+                continue;
+            }
+            let place = message["id"].as_u64().and_then(|id| answers.get_mut(usize::try_from(id.checked_sub(first)?).ok()?));
+            match place {
+                Some(place) => *place = message,
+                None => self.notes.push(message),
             }
         }
+        answers
+    }
+
+    fn hear(&mut self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).expect("an answer");
+        self.said.push_str(&line);
+        self.said.push('\n');
+        serde_json::from_str(&line).expect("standard output is for the protocol")
     }
 
     /// The result of a request that has one.

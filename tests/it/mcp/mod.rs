@@ -1,8 +1,10 @@
 //! The MCP server: the real binary on pipes, lines of JSON by hand, in both eras of the protocol.
 
+mod asking;
 mod client;
 mod journeys;
 mod refusals;
+mod tasks;
 
 use serde_json::{Value, json};
 
