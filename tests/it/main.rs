@@ -38,6 +38,7 @@ mod lists;
 mod logged;
 mod max_time;
 mod mcp;
+mod mcp_peers;
 mod milestone;
 mod modal;
 mod modal_plans;
