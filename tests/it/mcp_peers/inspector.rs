@@ -80,19 +80,18 @@ fn it_calls_every_tool_and_has_nothing_to_warn_of() {
         let verified = call(world, era, "verify_migration", json!({ "migration_id": started["migration_id"] }));
         assert_eq!(verified["report"]["state"], "verified", "{verified}");
 
-        // what had been left out: slowly, to be cancelled
+        // a slow one, to be cancelled
         trip.slow_uploads(1_000_000);
         trip.source().lfs_file("late.bin", crate::world::generated(77, 20 * crate::world::MIB)).commit();
-        let plan = call(world, era, "plan_migration", json!({ "source": "alice/bert", "to": "ms" }));
-        let started = call(world, era, "migrate", json!({ "plan_id": plan["plan_id"], "confirm_risks": ["overwrite"] }));
-        let cancelled = call(world, era, "cancel_migration", json!({ "migration_id": started["migration_id"] }));
+        let late = trip.migrate(&["--detach", "--yes"]).exits(0).json()["id"].clone();
+        let cancelled = call(world, era, "cancel_migration", json!({ "migration_id": late }));
         assert_eq!(cancelled["migration"]["state"], "cancelled", "{cancelled}");
         trip.slow_uploads(0);
 
         let uri = format!("migration://{}", started["migration_id"].as_str().unwrap());
         let read = clean(world, era, &["resources/read", "--uri", &uri]);
         assert_eq!(read["contents"][0]["uri"], uri.as_str(), "{read}");
-        assert_eq!(clean(world, era, &["resources/list"])["resources"].as_array().unwrap().len(), 2);
+        assert_eq!(clean(world, era, &["resources/list"])["resources"].as_array().unwrap().len(), 2, "both migrations");
     }
 }
 
