@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::setup::Client;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{How, Wanted, choose_runner};
+use crate::migration::{How, Wanted, choose_runner, time_limit};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
@@ -195,7 +195,7 @@ pub struct MigrateOptions {
     #[arg(long, value_name = "RUNNER")]
     pub(super) runner: Option<String>,
     /// Stop after this time, such as `90m`, `3h30m` or seconds, so that the same command goes on
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
     pub(super) max_time: Option<Duration>,
     /// Return at once; the migration goes on
     #[arg(long)]
@@ -269,20 +269,6 @@ fn gigabytes(text: &str) -> Result<u64, String> {
         // far below what a float holds exactly
         Ok(value) if value > 0.0 && value <= 1e6 => Ok((value * 1e9) as u64),
         _ => Err("give a size in GB, such as `50` or `0.5`".to_owned()),
-    }
-}
-
-/// `90m`, `2h`, `3h30m`, or seconds without a unit; at least one second.
-fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let read = match text.parse().map(Duration::from_secs) {
-        Ok(seconds) => Some(seconds),
-        Err(_) => humantime::parse_duration(text).ok(),
-    };
-    match read {
-        Some(time) if time >= Duration::from_secs(1) => Ok(time),
-        Some(_) => Err("give at least one second".to_owned()),
-        None => Err("give a time such as `90m`, `2h`, `3h30m`, or a number of seconds".to_owned()),
     }
 }
 

@@ -19,6 +19,9 @@ pub const MODELSCOPE_SITES: [&str; 2] = ["modelscope.cn", "modelscope.ai"];
 /// Seconds that a container in the cloud works at most.
 const LONGEST_IN_CLOUD: u64 = 84_600;
 
+/// Hundredths of a dollar that a migration may cost without asking.
+const COST_LIMIT_CENTS: u64 = 1_000;
+
 /// A token and where it was found, for the user: `HF_TOKEN`, or `HF_TOKEN in ./.env`.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -49,6 +52,8 @@ pub struct Config {
     pub idle_seconds: u64,
     /// `HF2MS_CONTAINER_TIME`: after how many seconds a container in the cloud is near its end.
     pub container_seconds: u64,
+    /// `HF2MS_COST_LIMIT`: above so many hundredths of a dollar the MCP server asks before it starts.
+    pub cost_limit_cents: u64,
     /// What was found and not used.
     pub warnings: Vec<String>,
     /// Says to a person what should be known while something goes on. A face sets it.
@@ -101,6 +106,7 @@ impl Config {
             runner: variables.get("HF2MS_RUNNER").cloned(),
             idle_seconds: idle_seconds(variables)?,
             container_seconds: container_seconds(variables)?,
+            cost_limit_cents: cost_limit_cents(variables)?,
             warnings,
             say: |_| {},
         })
@@ -248,6 +254,19 @@ fn container_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
             Error::usage("HF2MS_CONTAINER_TIME is no number of seconds", "set it to a whole number from 5 to 84600, or not at all")
                 .with("got", format!("`{text}`"))
         }),
+    }
+}
+
+/// From 0 to a million dollars; 10 by default.
+fn cost_limit_cents(variables: &BTreeMap<String, String>) -> Result<u64> {
+    match variables.get("HF2MS_COST_LIMIT") {
+        None => Ok(COST_LIMIT_CENTS),
+        // a whole number far below what a float holds exactly
+        Some(text) => match text.trim().parse::<f64>() {
+            Ok(dollars) if (0.0..=1e6).contains(&dollars) => Ok((dollars * 100.0).round() as u64),
+            _ => Err(Error::usage("HF2MS_COST_LIMIT is no number of dollars", "set it to a number such as 10 or 2.50, or not at all")
+                .with("got", format!("`{text}`"))),
+        },
     }
 }
 

@@ -142,6 +142,7 @@ pub(super) fn line(risk: &Risk) -> String {
         Risk::LoosenedVisibility { from, to } => {
             format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
         }
+        Risk::Cost { .. } => risk.describe(),
     }
 }
 

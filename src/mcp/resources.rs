@@ -1,4 +1,5 @@
 //! `migration://<id>`: what is known of a migration, for a closer look: its request, where it stands, report, proof, and the end of its log.
+//! `plan://<id>`: a plan with its files.
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -13,10 +14,11 @@ use super::tasks::failed;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::journal::Journal;
-use crate::migration;
+use crate::migration::{self, KeptPlan};
 use crate::secret::without_tokens;
 
 const SCHEME: &str = "migration://";
+const PLAN: &str = "plan://";
 /// How many are listed.
 const LISTED: usize = 20;
 /// How many files of a proof are shown.
@@ -40,14 +42,24 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
         .with_title("A migration")
         .with_description("Request, state, report, proof by file, and the end of the log of one migration.")
         .with_mime_type("application/json");
-    ListResourceTemplatesResult::with_all_items(vec![template])
+    let plan = ResourceTemplate::new(format!("{PLAN}{{plan_id}}"), "plan")
+        .with_title("A plan")
+        .with_description("What plan_migration found: every file with its decision, risks, changes, warnings, time and price on Modal.")
+        .with_mime_type("application/json");
+    ListResourceTemplatesResult::with_all_items(vec![template, plan])
 }
 
 /// Reads one.
 pub(super) async fn read(uri: &str) -> Result<ReadResourceResponse, ErrorData> {
     let unknown = || ErrorData::resource_not_found("no such resource; resources/list names them", None);
-    let id = uri.strip_prefix(SCHEME).ok_or_else(unknown)?;
-    let document = async { document(&config()?, id).await }.await;
+    let document = async {
+        match (uri.strip_prefix(SCHEME), uri.strip_prefix(PLAN)) {
+            (Some(id), _) => document(&config()?, id).await,
+            (_, Some(id)) => KeptPlan::open(&config()?, id).map(|plan| json!({ "plan_id": plan.plan_id, "found": plan.shown })),
+            _ => Err(Error::new(ErrorKind::NotFound, "no such kind of resource")),
+        }
+    };
+    let document = document.await;
     let document = document.map_err(|error| if error.kind() == ErrorKind::NotFound { unknown() } else { failed(&error) })?;
     let text = without_tokens(&format!("{document:#}"));
     let contents = ResourceContents::text(text, uri).with_mime_type("application/json");

@@ -65,6 +65,20 @@ pub fn choose_runner(config: &Config, asked: Option<&str>) -> Result<RunnerKind>
     }
 }
 
+/// Reads a time limit: `90m`, `2h`, `3h30m`, or seconds without a unit. Gives what to write instead when it is none, or below a second.
+pub fn time_limit(text: &str) -> std::result::Result<Duration, String> {
+    let text = text.trim();
+    let read = match text.parse().map(Duration::from_secs) {
+        Ok(seconds) => Some(seconds),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    match read {
+        Some(time) if time >= Duration::from_secs(1) => Ok(time),
+        Some(_) => Err("give at least one second".to_owned()),
+        None => Err("give a time such as `90m`, `2h`, `3h30m`, or a number of seconds".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

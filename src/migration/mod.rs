@@ -15,8 +15,8 @@ use std::time::Duration;
 
 pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
-pub use how::{How, choose_runner};
-pub use planned::KeptPlan;
+pub use how::{How, choose_runner, time_limit};
+pub use planned::{KeptPlan, Manner};
 pub use proof::{ProofDocument, proof};
 pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};

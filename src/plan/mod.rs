@@ -91,9 +91,24 @@ pub enum Risk {
         /// The destination's.
         to: Visibility,
     },
+    /// It costs more than may be spent without asking.
+    Cost {
+        /// About so much, in hundredths of a dollar.
+        cents: u64,
+        /// So much is spent without asking.
+        limit_cents: u64,
+    },
 }
 
 impl Risk {
+    /// Whether who allowed this allowed the other one: the same, or the same for less.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cost { cents: allowed, .. }, Self::Cost { cents, .. }) => cents <= allowed,
+            _ => self == other,
+        }
+    }
+
     /// One line for a person.
     pub fn describe(&self) -> String {
         let some = |first: &[RepoPath], files: u64| {
@@ -112,13 +127,17 @@ impl Risk {
             Self::LoosenedVisibility { from, to } => {
                 format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
             }
+            Self::Cost { cents, limit_cents } => {
+                let dollars = |cents: u64| format!("${}.{:02}", cents / 100, cents % 100);
+                format!("costs about {} on Modal, and more than {} is asked about", dollars(*cents), dollars(*limit_cents))
+            }
         }
     }
 
     /// Whether this consent covers it.
     pub fn is_covered_by(&self, consent: Consent) -> bool {
         match self {
-            Self::Overwrite { .. } | Self::LeftOut { .. } => consent.risks,
+            Self::Overwrite { .. } | Self::LeftOut { .. } | Self::Cost { .. } => consent.risks,
             Self::LoosenedVisibility { .. } => consent.loosened_visibility,
         }
     }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::super::asking::{Asked, Asking, Word};
 use super::super::shown;
 use super::Answer;
-use super::plan_migration::{self, RiskShown, how};
+use super::plan_migration::{self, RiskShown};
 use super::status;
 use crate::config::Config;
 use crate::error::Result;
 use crate::journal::{Entry, Folder};
-use crate::migration::{self, KeptPlan, choose_runner};
+use crate::migration::{self, KeptPlan};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Request, RunnerKind, State};
 
@@ -38,6 +38,7 @@ pub(in crate::mcp) struct Arguments {
 enum Confirmed {
     Overwrite,
     LeftOut,
+    Cost,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -107,26 +108,26 @@ pub(super) async fn run(config: &Config, arguments: Arguments, mut asking: Askin
     if let Some(folder) = migration::running_for(config, &kept.request).await? {
         return started(&folder, &kept.request, true).answer();
     }
-    let runner = choose_runner(config, kept.runner.map(RunnerKind::name))?;
+    let how = kept.manner.how(config)?;
     let mut allowed = match asking.answer(config, &mut kept)? {
         None => Vec::new(),
         Some((Word::Yes, risks)) => risks,
-        Some((no, risks)) => return refused(&kept, no, &risks, runner).answer(),
+        Some((no, risks)) => return refused(&kept, no, &risks, how.runner).answer(),
     };
     loop {
-        let prepared = kept.again(config).await?;
-        let is_open = |risk: &&Risk| !is_confirmed(risk, &confirm_risks) && !allowed.contains(risk);
+        let prepared = kept.again(config, how).await?;
+        let is_open = |risk: &&Risk| !is_confirmed(risk, &confirm_risks) && !allowed.iter().any(|allowed| allowed.covers(risk));
         let open: Vec<Risk> = prepared.plan.risks.iter().filter(is_open).cloned().collect();
         if open.is_empty() {
-            let (folder, ran_already) = migration::start(config, &prepared, consent(&prepared.plan), how(runner)).await?;
+            let (folder, ran_already) = migration::start(config, &prepared, consent(&prepared.plan), how).await?;
             return started(&folder, &kept.request, ran_already).answer();
         }
         match asking.ask(config, &mut kept, &open).await? {
             // somebody took their time: what they allowed must still be all there is
             Asked::Answered(Word::Yes) => allowed.extend(open),
-            Asked::Answered(no) => return refused(&kept, no, &open, runner).answer(),
+            Asked::Answered(no) => return refused(&kept, no, &open, how.runner).answer(),
             Asked::Later(question) => return Ok(Answer::Asks(question)),
-            Asked::Nobody => return unconfirmed(&kept, &open, runner).answer(),
+            Asked::Nobody => return unconfirmed(&kept, &open, how.runner).answer(),
         }
     }
 }
@@ -136,6 +137,7 @@ fn is_confirmed(risk: &Risk, confirmed: &[Confirmed]) -> bool {
     match risk {
         Risk::Overwrite { .. } => confirmed.contains(&Confirmed::Overwrite),
         Risk::LeftOut { .. } => confirmed.contains(&Confirmed::LeftOut),
+        Risk::Cost { .. } => confirmed.contains(&Confirmed::Cost),
         Risk::LoosenedVisibility { .. } => false,
     }
 }
@@ -195,7 +197,7 @@ fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
     match open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
         true => format!(
             "More people could read the copy than the source. Only a person allows that, by running this on a terminal: {}",
-            command(&plan.request, plan.risks.len() > 1, runner)
+            command(plan, runner)
         ),
         false => format!(
             "Show the risks to the user. If they allow them, call migrate with plan_id {} and confirm_risks {}.",
@@ -206,7 +208,8 @@ fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
 }
 
 /// What a person types to start the same, with more people able to read it.
-fn command(request: &Request, other_risks: bool, runner: RunnerKind) -> String {
+fn command(plan: &KeptPlan, runner: RunnerKind) -> String {
+    let request = &plan.request;
     let mut words = vec!["hf2ms migrate".to_owned(), request.source.to_string()];
     words.push(format!("--dest {} --repo-type {}", request.destination.id, request.destination.repo_type));
     let quoted = |flag: &str, text: &String| format!("{flag} '{}'", text.replace('\'', r"'\''"));
@@ -214,7 +217,9 @@ fn command(request: &Request, other_risks: bool, runner: RunnerKind) -> String {
     words.extend(request.include.iter().map(|glob| quoted("--include", glob)));
     words.extend(request.exclude.iter().map(|glob| quoted("--exclude", glob)));
     words.push(format!("--runner {} --detach --loosen-visibility", runner.name()));
-    if other_risks {
+    words.extend(plan.manner.workers.map(|workers| format!("--workers {workers}")));
+    words.extend(plan.manner.max_seconds.map(|seconds| format!("--max-time {seconds}")));
+    if plan.risks.len() > 1 {
         words.push("--yes".to_owned());
     }
     words.join(" ")

@@ -7,11 +7,9 @@ use super::super::arguments::{Hub, Kind, Runner};
 use super::super::asking::line;
 use super::super::render::{cut, first};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::migration::figures::size;
-use crate::migration::{self, How, KeptPlan, Prepared, Reckoning, Wanted, choose_runner};
-use crate::plan::fan_out::Ask;
-use crate::plan::rates::CONTAINERS;
+use crate::migration::{self, KeptPlan, Manner, Prepared, Reckoning, Wanted, time_limit};
 use crate::plan::{Risk, TransferPlan, word};
 use crate::protocol::RunnerKind;
 
@@ -45,12 +43,19 @@ pub(in crate::mcp) struct Arguments {
     /// Where it would run: in Modal's cloud, or as a process of this machine, whose network connection every byte then passes. Modal by default where
     /// its token is set.
     runner: Option<Runner>,
+    /// On Modal: among how many containers to share the work, beside the one that conducts; by default the plan decides.
+    #[schemars(range(min = 1, max = 99))]
+    workers: Option<u32>,
+    /// Stop after this time, such as `90m`, `3h30m` or a number of seconds; what arrived stays, and migrating again goes on. No limit by default.
+    #[schemars(length(max = 40))]
+    max_time: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(in crate::mcp) struct Outcome {
     summary: String,
     next_step: String,
+    /// For migrate. The plan with every file is the resource `plan://` with this id.
     plan_id: String,
     source: String,
     destination: String,
@@ -90,7 +95,7 @@ pub(in crate::mcp) struct Outcome {
 /// A risk: its name for confirm_risks, and what it is.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RiskShown {
-    /// `overwrite`, `left_out` or `loosened_visibility`.
+    /// `overwrite`, `left_out`, `cost` or `loosened_visibility`.
     pub(super) risk: &'static str,
     /// What would happen; what stands in quotation marks is repository text.
     pub(super) what: String,
@@ -102,6 +107,7 @@ pub(super) fn name(risk: &Risk) -> &'static str {
         Risk::Overwrite { .. } => "overwrite",
         Risk::LeftOut { .. } => "left_out",
         Risk::LoosenedVisibility { .. } => "loosened_visibility",
+        Risk::Cost { .. } => "cost",
     }
 }
 
@@ -110,26 +116,25 @@ pub(super) fn shown<'a>(risks: impl IntoIterator<Item = &'a Risk>) -> Vec<RiskSh
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { source, to, dest, repo_type, revision, include, exclude, runner } = arguments;
-    let asked: Option<RunnerKind> = runner.map(Into::into);
-    // without one a plan is still a plan; migrate is what needs it
-    let chosen = match choose_runner(config, asked.map(RunnerKind::name)) {
-        Err(error) if asked.is_some() => return Err(error),
-        chosen => chosen,
+    let Arguments { source, to, dest, repo_type, revision, include, exclude, runner, workers, max_time } = arguments;
+    let manner = Manner { runner: runner.map(Into::into), workers, max_seconds: max_time.as_deref().map(seconds).transpose()? };
+    // without a runner a plan is still a plan; migrate is what needs it
+    let how = match manner.how(config) {
+        Err(error) if manner.runner.is_some() || manner.workers.is_some() => return Err(error),
+        how => how.ok(),
     };
     let repo_type = repo_type.map(Into::into);
     let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude };
-    let how = chosen.as_ref().ok().map(|runner| self::how(*runner));
     let reckoning = async { Ok(Reckoning::new(config, how).await) };
-    let (prepared, reckoning) = tokio::try_join!(migration::prepare(config, &wanted), reckoning)?;
-    KeptPlan::keep(config, &prepared.plan, asked)?;
-    let estimate = reckoning.map(|reckoning| reckoning.of(&prepared).line());
-    Ok(outcome(&prepared, chosen.ok(), estimate))
+    let (mut prepared, reckoning) = tokio::try_join!(migration::prepare(config, &wanted), reckoning)?;
+    let estimate = reckoning.map(|reckoning| reckoning.of(&prepared));
+    KeptPlan::keep(config, &mut prepared, manner, estimate.as_ref())?;
+    Ok(outcome(&prepared, how.map(|how| how.runner), estimate.map(|estimate| estimate.line())))
 }
 
-/// How a migration that a tool starts runs: as many containers as the plan decides.
-pub(super) fn how(runner: RunnerKind) -> How {
-    How { runner, ask: Ask::Nothing, containers: CONTAINERS, max_time: None }
+fn seconds(text: &str) -> Result<u64> {
+    let limit = time_limit(text).map_err(|instead| Error::usage("max_time is no time", instead))?;
+    Ok(limit.as_secs())
 }
 
 fn outcome(prepared: &Prepared, runner: Option<RunnerKind>, estimate: Option<String>) -> Outcome {
@@ -172,8 +177,12 @@ fn summary(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
         Some(RunnerKind::Local) if totals.copy > 0 => "; every byte would pass through this machine",
         _ => "",
     };
+    let extra = match plan.extra.len() {
+        0 => String::new(),
+        count => format!("; {count} that only the destination has would stay"),
+    };
     format!(
-        "{} → {}: {} of {} files to copy ({}), {} there already{create}{passes}.",
+        "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}.",
         request.source,
         request.destination,
         totals.copy,

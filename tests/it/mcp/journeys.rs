@@ -140,7 +140,7 @@ fn a_migration_can_be_read_as_a_resource_with_its_proof() {
         let uri = format!("migration://{id}");
         let list = client.request("resources/list", json!({}));
         assert_eq!(list["resources"][0]["uri"], uri.as_str(), "{list}");
-        assert_eq!(client.request("resources/templates/list", json!({}))["resourceTemplates"].as_array().unwrap().len(), 1);
+        assert_eq!(client.request("resources/templates/list", json!({}))["resourceTemplates"].as_array().unwrap().len(), 2);
         let read = client.request("resources/read", json!({ "uri": uri }));
         let document: Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
         assert_eq!(document["report"]["state"], "verified");

@@ -3,6 +3,7 @@
 mod asking;
 mod client;
 mod journeys;
+mod plans;
 mod refusals;
 mod tasks;
 
