@@ -2,8 +2,8 @@
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams, GetTaskResult, Implementation, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, UpdateTaskParams,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -108,9 +108,10 @@ async fn answered(outcome: crate::error::Result<tools::Answer>, context: &Reques
     render::answer(given).into()
 }
 
-/// Whether whoever sent this request takes a task for an answer.
+/// Whether whoever sent this request takes a task for an answer. After a handshake nobody does, whatever they say: tasks were other messages then.
 fn has_tasks(context: &RequestContext<RoleServer>) -> bool {
-    context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
+    let is_stateless = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    is_stateless && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
 /// Works on a thread of its own: a survey is not told to be `Send`, since its streams borrow what they go over.

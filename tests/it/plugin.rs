@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::world::{Outcome, World};
 
 /// What the plugin consists of, in a checkout.
-const PARTS: [&str; 7] = [".claude-plugin", "commands", "skills", "scripts", "README.md", "CHANGELOG.md", "LICENSE"];
+pub const PARTS: [&str; 7] = [".claude-plugin", "commands", "skills", "scripts", "README.md", "CHANGELOG.md", "LICENSE"];
 
-fn tree() -> &'static Path {
+pub fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -24,7 +24,7 @@ fn json(name: &str) -> Value {
 }
 
 /// Claude Code, installed when it is not there yet.
-fn claude() -> PathBuf {
+pub fn claude() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-claude");
     let lock = File::create(folder.with_extension("lock")).unwrap();
     // tests are processes of their own: one sets up, the others wait
@@ -34,7 +34,8 @@ fn claude() -> PathBuf {
     folder.join("claude")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a file or a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
     if !from.is_dir() {
         fs::copy(from, to).unwrap();
         return;

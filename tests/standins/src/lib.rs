@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`content`] (bytes, kept or generated) → [`store`] (blobs by digest) → [`server`] (origins, requests,
 //! answers) with its [`dials`], [`faults`], [`strict`] rules, [`marks`] and [`journal`] → the hubs themselves, [`huggingface`] and
-//! [`modelscope`], or both as a [`pair`] → [`modal`], which runs what it is sent. [`probe`] is a bare HTTP client for tests that break rules on purpose.
+//! [`modelscope`], or both as a [`pair`] → [`modal`], which runs what it is sent. [`messages`] is a model that
+//! follows a script, for agents. [`probe`] is a bare HTTP client for tests that break rules on purpose.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +21,7 @@ pub mod faults;
 pub mod huggingface;
 pub mod journal;
 pub mod marks;
+pub mod messages;
 pub mod modal;
 pub mod modelscope;
 pub mod pair;
