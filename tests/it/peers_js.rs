@@ -19,7 +19,7 @@ fn client() -> PathBuf {
     lock.lock().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/setup-js.sh");
     let made = Command::new(script).arg(&folder).status().unwrap();
-    assert!(made.success(), "tests/peers/setup-js.sh failed: the tests need node 18 or newer with npm, and its registry");
+    assert!(made.success(), "tests/peers/setup-js.sh failed: the tests need node 20 or newer with npm, and its registry");
     folder
 }
 

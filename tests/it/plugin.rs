@@ -30,7 +30,7 @@ pub fn claude() -> PathBuf {
     // tests are processes of their own: one sets up, the others wait
     lock.lock().unwrap();
     let made = Command::new(tree().join("tests/peers/setup-claude.sh")).arg(&folder).status().unwrap();
-    assert!(made.success(), "tests/peers/setup-claude.sh failed: the tests need node 18 or newer with npm, and its registry");
+    assert!(made.success(), "tests/peers/setup-claude.sh failed: the tests need node 20 or newer with npm, and its registry");
     folder.join("claude")
 }
 
