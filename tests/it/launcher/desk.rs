@@ -159,7 +159,7 @@ impl Drop for Desk {
 }
 
 /// The target that releases for this machine are made for.
-fn target() -> &'static str {
+pub fn target() -> &'static str {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => "x86_64-unknown-linux-musl",
         ("linux", "aarch64") => "aarch64-unknown-linux-musl",

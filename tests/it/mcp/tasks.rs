@@ -117,9 +117,11 @@ both_ways! {
 
     fn a_task_of_a_sandbox_is_answered_for_by_a_machine_that_knows_nothing_but_the_tokens(way) {
         let cloud = Cloud::plenty(way);
+        cloud.trip.slow_uploads(1_000_000);
         let mut client = able(&cloud.trip.world);
         let id = begun(&mut client, cloud.trip.address()[0])["taskId"].clone();
         client.kill();
+        cloud.trip.slow_uploads(0);
         cloud.trip.world.forget_state();
         let mut next = able(&cloud.trip.world);
         let over = until_over(&mut next, &id);
