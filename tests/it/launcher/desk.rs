@@ -115,10 +115,12 @@ impl Desk {
     /// Starts the launcher.
     pub fn start(&self) -> Chat {
         let script = self.path("plugin/scripts/hf2ms-mcp");
-        let mut command = match self.shell {
-            Shell::Dash => Command::new(found("dash")),
-            Shell::Busybox => Command::new(found("busybox")),
-        };
+        // who starts the tests in the background ignores some signals, and what a shell finds ignored it cannot take
+        let mut command = Command::new(found("env"));
+        command.arg("--default-signal=INT,HUP").arg(match self.shell {
+            Shell::Dash => found("dash"),
+            Shell::Busybox => found("busybox"),
+        });
         if matches!(self.shell, Shell::Busybox) {
             command.arg("sh");
         }
