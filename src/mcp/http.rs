@@ -26,7 +26,7 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr> {
 #[cfg(not(feature = "conformance"))]
 pub(super) async fn listen(address: SocketAddr) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, format!("`--http {address}` is not built in"))
-        .hint_to("build with `--features conformance`; clients need it not, they start `hf2ms mcp`"))
+        .hint_to("build with `--features conformance`; no client needs it, they start `hf2ms mcp`"))
 }
 
 #[cfg(feature = "conformance")]
