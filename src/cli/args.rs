@@ -86,7 +86,11 @@ pub enum Command {
         client: Client,
     },
     /// Serve an MCP client on standard input and output
-    Mcp {},
+    Mcp {
+        /// Listen on this loopback address instead, for the conformance suite of MCP: it has no login
+        #[arg(long, value_name = "ADDRESS", hide = true)]
+        http: Option<String>,
+    },
     /// Run the job on standard input; events go to standard output
     #[command(hide = true)]
     RunJob {

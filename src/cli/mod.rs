@@ -52,7 +52,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::RunJob { own_session, job, asked } => run_job::run(own_session, job.as_deref(), &asked),
         // it needs neither tokens nor settings, and warns of none
         Command::Setup { client } => setup::run(&client),
-        Command::Mcp {} => crate::mcp::run().map(|()| 0),
+        Command::Mcp { http } => crate::mcp::run(http.as_deref()).map(|()| 0),
         other => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
             let runtime = runtime.map_err(|error| Error::new(crate::error::ErrorKind::Local, "no runtime").because(error))?;
@@ -71,7 +71,7 @@ fn dispatch(command: Command) -> Result<u8> {
                     Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,
                     Command::Validate { json } => validate::run(&config, json).await,
                     Command::Smoke { timeout, json } => smoke::run(&config, timeout, json).await,
-                    Command::RunJob { .. } | Command::Setup { .. } | Command::Mcp {} => Ok(2),
+                    Command::RunJob { .. } | Command::Setup { .. } | Command::Mcp { .. } => Ok(2),
                 }
             })
         }

@@ -1,8 +1,9 @@
 //! The agent's face: an MCP server on standard input and output. Standard output belongs to the protocol; what a person should know goes
-//! to standard error.
+//! to standard error. The conformance suite alone has it on loopback.
 
 mod arguments;
 mod asking;
+mod http;
 mod redaction;
 mod render;
 mod resources;
@@ -13,6 +14,7 @@ mod tasks;
 mod tools;
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
@@ -26,21 +28,31 @@ use server::Server;
 
 /// Serves until the client closes standard input, or a signal ends it. What was started goes on without it.
 ///
-/// Fails with `Local` when the system gives no runtime or no signals, and with `Protocol` when what comes is not MCP.
-pub fn run() -> Result<()> {
+/// With an address for `http` it listens there until a signal ends it.
+///
+/// Fails with `Local` when the system gives no runtime, no signals or no socket, with `Protocol` when what comes is not MCP, with `Usage` for an
+/// address that is not on loopback, and with `Unsupported` for any where this is not built in.
+pub fn run(http: Option<&str>) -> Result<()> {
+    let address = http.map(http::loopback).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Local, "no runtime").because(error))?;
-    let outcome = runtime.block_on(serve());
+    let outcome = runtime.block_on(serve(address));
     // a read of standard input that waits cannot be ended
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve() -> Result<()> {
+async fn serve(address: Option<SocketAddr>) -> Result<()> {
     let on = |kind| signal(kind).map_err(|error| Error::new(ErrorKind::Local, "no signals").because(error));
     let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    let serving = async {
+        match address {
+            Some(address) => http::listen(address).await,
+            None => converse().await,
+        }
+    };
     tokio::select! {
-        outcome = converse() => outcome,
+        outcome = serving => outcome,
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     }

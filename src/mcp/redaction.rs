@@ -52,6 +52,17 @@ fn clean_line(line: &[u8]) -> Vec<u8> {
     clean(&text).into_bytes()
 }
 
+/// What goes out over HTTP: a message, or an event that holds one in its `data`.
+#[cfg(feature = "conformance")]
+pub(super) fn clean_event(event: &[u8]) -> Vec<u8> {
+    let lines = event.split_inclusive(|byte| *byte == b'\n');
+    let clean = lines.flat_map(|line| match line.strip_prefix(b"data: ") {
+        Some(message) => [b"data: ".to_vec(), clean_line(message)].concat(),
+        None => clean_line(line),
+    });
+    clean.collect()
+}
+
 /// Hands lines on when they are whole and clean.
 pub(super) struct Redacting<W> {
     inner: W,

@@ -2,6 +2,7 @@
 
 mod asking;
 mod client;
+pub mod http;
 mod journeys;
 mod plans;
 mod refusals;

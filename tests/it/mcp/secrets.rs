@@ -8,13 +8,13 @@ use super::{Client, ERAS, Era};
 use crate::world::{KIB, World, bytes, wait_until};
 
 /// No token by its shape, and one all the same.
-const ODD: &str = "quite-an-odd-secret-of-modal";
+pub const ODD: &str = "quite-an-odd-secret-of-modal";
 /// Would be told from a repository's name by nothing but its value.
 const OTHER: &str = "as-another.odd.secret";
 
 /// A world whose repositories hold files that are called like tokens of its configuration. The tokens are not marked, because here the hubs
 /// see them in paths on purpose.
-fn world() -> World {
+pub fn world() -> World {
     let mut world = World::start();
     let (token, other) = (format!("{ODD}.bin"), format!("dir/{OTHER}.json"));
     world.hf.repo(RepoKind::Model, "alice/bert").file(&token, bytes(1, 64 * KIB)).file(&other, "{}").commit("all");
@@ -26,7 +26,7 @@ fn world() -> World {
 }
 
 #[track_caller]
-fn assert_hidden(place: &str, message: &Value) {
+pub fn assert_hidden(place: &str, message: &Value) {
     let text = message.to_string();
     for secret in [ODD, OTHER, "another.odd.secret"] {
         assert!(!text.contains(secret), "{place}: {text}");

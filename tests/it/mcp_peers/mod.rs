@@ -1,5 +1,7 @@
-//! The server among programs that are not ours: the official client of MCP in Python, and the MCP Inspector.
+//! The server among programs that are not ours: the official client of MCP in Python, the MCP Inspector, and the conformance suite.
 
+#[cfg(feature = "conformance")]
+mod conformance;
 mod inspector;
 mod python;
 
