@@ -48,7 +48,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Compare source and destination by hash; SOURCE may be a migration's id
+    /// Compare source and destination by hash; SOURCE may be a migration's id, or the file of a proof
     Verify(VerifyOptions),
     /// Write the proof of a verified migration as one JSON document: every file with its digests
     Proof {
@@ -286,7 +286,7 @@ fn repo_type(text: &str) -> Result<RepoType, String> {
 }
 
 /// Something the program will have and has not.
-pub(super) fn not_built(name: &str, needs: &str) -> Error {
+fn not_built(name: &str, needs: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("`{name}` is not built yet: this version has no {needs}"))
         .hint_to("see the README for what this version does")
 }

@@ -1,18 +1,24 @@
 //! `verify`.
 
-use super::args::{Sources, VerifyOptions, not_built};
+use super::args::{Sources, VerifyOptions};
 use super::migrate::show_report;
 use super::{batch, say};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::migration;
+use crate::error::{Error, ErrorKind, Result};
+use crate::migration::{self, ProofDocument};
 
 pub(super) async fn run(config: &Config, options: &VerifyOptions) -> Result<u8> {
     let sources = options.selecting.wanted()?;
-    match &sources {
-        Sources::One(wanted) => refuse_file(&wanted.source)?,
-        Sources::Several(_, sources) => sources.iter().try_for_each(|source| refuse_file(source))?,
-    }
+    let proof = match &sources {
+        Sources::One(wanted) if is_file(&wanted.source) => Some(document(&wanted.source)?),
+        Sources::Several(_, sources) if sources.iter().any(|source| is_file(source)) => {
+            return Err(Error::usage(
+                "a proof's file stands among several sources",
+                "compare with a proof by itself: `hf2ms verify proof.json`",
+            ));
+        }
+        Sources::One(_) | Sources::Several(..) => None,
+    };
     if options.deep && !options.json {
         say("reading the destination back whole; every byte passes through this machine");
     }
@@ -23,17 +29,15 @@ pub(super) async fn run(config: &Config, options: &VerifyOptions) -> Result<u8> 
         }
         Sources::Several(wanted, sources) => return batch::verify(config, options, &wanted, &sources).await,
     };
-    let is_id = is_id(&wanted.source);
-    if is_id && !options.selecting.names_only_a_source() {
-        return Err(Error::usage(
-            "a migration's id says already what is compared",
-            "leave the other flags out, or name the source instead",
-        ));
+    let is_id = proof.is_none() && is_id(&wanted.source);
+    if (is_id || proof.is_some()) && !options.selecting.names_only_a_source() {
+        let what = if is_id { "a migration's id" } else { "a proof" };
+        return Err(Error::usage(format!("{what} says already what is compared"), "leave the other flags out, or name the source instead"));
     }
-    let report = if is_id {
-        migration::verify_migration(config, &wanted.source, options.deep).await?
-    } else {
-        migration::verify(config, &wanted, options.deep).await?
+    let report = match proof {
+        Some(proof) => migration::verify_proof(config, proof, options.deep).await?,
+        None if is_id => migration::verify_migration(config, &wanted.source, options.deep).await?,
+        None => migration::verify(config, &wanted, options.deep).await?,
     };
     show_report(&report, options.json)
 }
@@ -43,14 +47,26 @@ fn is_id(source: &str) -> bool {
     !source.contains(['/', ':']) && source.starts_with('m')
 }
 
-/// A proof's file is no source; without this it would be looked for as a repository.
-fn refuse_file(source: &str) -> Result<()> {
+/// Whether it is a file of this machine and no repository: a proof, which without this would be looked for on a hub.
+fn is_file(source: &str) -> bool {
     let named = ["/", "./", "../", "~/"].iter().any(|start| source.starts_with(start));
-    let json = !source.contains(':') && [".json", ".jsonl"].iter().any(|end| source.to_lowercase().ends_with(end));
-    if !named && !json {
-        return Ok(());
+    named || !source.contains(':') && [".json", ".jsonl"].iter().any(|end| source.to_lowercase().ends_with(end))
+}
+
+/// No proof is longer: it has a few hundred bytes for each file.
+const LONGEST: u64 = 1 << 30;
+
+/// The document in a file. Fails with `Usage` when there is no such file, and when it is no proof.
+fn document(path: &str) -> Result<ProofDocument> {
+    let at = |error: Error| error.with("file", format!("`{path}`"));
+    let hint = "name the file that `hf2ms proof ID -o FILE` wrote; a repository that is called like a file is named with `hf:` or `ms:`";
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => at(Error::usage("there is no such file", hint)),
+        _ => at(Error::new(ErrorKind::Local, "cannot read the proof").because(error)),
+    })?;
+    if !found.is_file() || found.len() > LONGEST {
+        return Err(at(Error::usage("that is no proof's file", hint)));
     }
-    Err(not_built("verify FILE", "comparison with a proof's file")
-        .with("file", format!("`{source}`"))
-        .hint_instead("name the source or the migration's id; a repository that is called like a file is named with `hf:` or `ms:`"))
+    let text = std::fs::read(path).map_err(|error| at(Error::new(ErrorKind::Local, "cannot read the proof").because(error)))?;
+    ProofDocument::read(&String::from_utf8_lossy(&text)).map_err(at)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::recheck::Proven;
 use crate::error::{Error, ErrorKind, ErrorReport};
 use crate::plan::TransferPlan;
 use crate::protocol::{
@@ -75,6 +76,14 @@ impl Tally {
         self.report.changes_count = plan.changes.len() as u64;
         self.report.warnings = plan.warnings.iter().take(LIST_LIMIT).cloned().collect();
         self.report.warnings_count = plan.warnings.len() as u64;
+    }
+
+    /// What an earlier proof says stands where a plan's words would.
+    pub(super) fn proven_before(&mut self, proven: &Proven) {
+        self.report.source.revision.clone_from(&proven.source_commit);
+        self.report.files.total = proven.files.len() as u64;
+        self.report.files.left_out = proven.left_out;
+        self.report.bytes.total = proven.files.iter().map(|file| file.size).sum();
     }
 
     /// So many workers carry.

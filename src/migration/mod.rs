@@ -17,7 +17,7 @@ pub use crate::http::log_requests;
 pub use batch::{Batch, Counts, Member, Stage};
 pub use how::{How, choose_runner, time_limit};
 pub use planned::{KeptPlan, Manner};
-pub use proof::{ProofDocument, proof};
+pub use proof::{ProofDocument, proof, verify_proof};
 pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use smoke::{Smoke, Step, smoke};

@@ -1,19 +1,24 @@
 //! The proof of a migration as one document that stands by itself.
 
-use serde::Serialize;
+use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
+use crate::conductor::{Proven, recheck};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Entry, Journal};
-use crate::protocol::{HowCounts, ProvenFile, Report, State};
-use crate::repo::{Platform, RepoType};
+use crate::protocol::{How, HowCounts, ProvenFile, Report, Request, State};
+use crate::repo::{Digests, Platform, RepoRef, RepoType};
 use crate::runner::Runners;
 
 /// The version of [`ProofDocument`]. A reader refuses one it does not know.
 const FORMAT: u32 = 1;
+/// Where documents come from.
+const HOW_TO_MAKE: &str = "`hf2ms proof ID -o proof.json` writes one for a verified migration";
 
 /// What was verified, file by file. The document of `hf2ms proof`; its keys are described in the README.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProofDocument {
     /// The version of these keys.
     pub proof: u32,
@@ -38,7 +43,7 @@ pub struct ProofDocument {
 }
 
 /// One repository of a proof.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Side {
     /// Its hub.
     pub platform: Platform,
@@ -52,7 +57,7 @@ pub struct Side {
 }
 
 /// Counts over the files of a proof.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ProofTotals {
     /// Files that are proven.
     pub files: u64,
@@ -122,6 +127,82 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
         changes_count: report.changes_count,
         files,
     })
+}
+
+impl ProofDocument {
+    /// Reads a document that [`proof`] made.
+    ///
+    /// Fails with `Usage` for anything else, for one of a later version, and for one whose files do not add up to its totals.
+    pub fn read(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            proof: u32,
+        }
+        let other = |error| Error::usage("the file is no proof of a migration", HOW_TO_MAKE).because(error);
+        let Version { proof } = serde_json::from_str(text).map_err(other)?;
+        if proof != FORMAT {
+            return Err(Error::usage(
+                "the proof is of a version that this program does not know",
+                "use the hf2ms that made it, or a later one",
+            )
+            .with("version", proof)
+            .with("known", FORMAT));
+        }
+        let document: Self = serde_json::from_str(text).map_err(other)?;
+        match document.flaw() {
+            None => Ok(document),
+            Some(flaw) => Err(Error::usage("the proof does not add up: it was changed or is damaged", HOW_TO_MAKE).with("flaw", flaw)),
+        }
+    }
+
+    /// What cannot be so in a whole document.
+    fn flaw(&self) -> Option<String> {
+        let mut seen = HashSet::new();
+        let mut how = HowCounts::default();
+        let mut bytes = Some(0_u64);
+        for file in &self.files {
+            if !seen.insert(&file.path) {
+                return Some(format!("{} stands in it twice", file.path));
+            }
+            if file.digests == Digests::default() {
+                return Some(format!("{} has no digest", file.path));
+            }
+            bytes = bytes.and_then(|bytes| bytes.checked_add(file.size));
+            *match file.how {
+                How::Streamed => &mut how.streamed,
+                How::Reference => &mut how.reference,
+                How::ReadBack => &mut how.read_back,
+            } += 1;
+        }
+        let ProofTotals { files, bytes: told, left_out: _, how: told_how } = self.totals;
+        if self.files.len() as u64 != files {
+            return Some(format!("it names {} files and counts {files}", self.files.len()));
+        }
+        if bytes != Some(told) || how != told_how {
+            return Some("its totals are not those of its files".to_owned());
+        }
+        (self.source.platform == self.destination.platform).then(|| "both its repositories are on one hub".to_owned())
+    }
+
+    fn proven(self) -> Result<Proven> {
+        let address = |side: &Side| Ok::<_, Error>(RepoRef::new(side.platform, side.repo_type, side.repo.parse()?));
+        let (source, destination) = (address(&self.source)?, address(&self.destination)?);
+        Ok(Proven {
+            request: Request { source, revision: None, destination, include: Vec::new(), exclude: Vec::new() },
+            source_commit: self.source.revision,
+            destination_commit: self.destination.revision,
+            files: self.files,
+            left_out: self.totals.left_out,
+        })
+    }
+}
+
+/// Compares a destination as it is now with a proof of it; with `deep` it is read back whole. The source need not exist any more.
+///
+/// Fails with `NotFound` when the destination is not there.
+pub async fn verify_proof(config: &Config, document: ProofDocument, deep: bool) -> Result<Report> {
+    let proven = document.proven()?;
+    recheck(&super::hub(config, proven.request.destination.platform)?, &proven, deep).await
 }
 
 /// A time in seconds since 1970 as `2026-01-31T23:59:59Z`, in the Gregorian calendar.

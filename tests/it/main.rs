@@ -49,6 +49,7 @@ mod peers_js;
 mod plans;
 mod plugin;
 mod proof;
+mod proof_again;
 mod replay;
 mod secrets;
 mod setup;

@@ -195,18 +195,3 @@ fn what_an_earlier_version_told_proves_the_same() {
     assert_eq!(world.run(&["proof", id(&report)]).exits(0).json(), proof);
     assert_eq!(std::fs::read_to_string(folder.join("proof.jsonl")).unwrap().lines().count(), 3);
 }
-
-#[test]
-fn a_proof_is_not_taken_for_a_source() {
-    let world = World::start();
-    for file in ["proof.json", "./proofs/bert", "out/Proof.JSON", "/tmp/proof.jsonl", "../proof"] {
-        let outcome = world.run(&["verify", file, "--to", "ms"]).exits(2);
-        assert!(outcome.stderr.contains("`verify FILE` is not built yet"), "{}", outcome.stderr);
-        world.run(&["verify", "hf:alice/bert", file]).exits(2);
-    }
-    assert_eq!(world.hf.journal().total_requests() + world.ms.journal().total_requests(), 0, "a hub was asked");
-    // a repository may be called so
-    world.hf.repo(RepoKind::Model, "alice/data.json").file("config.json", "{}").commit("all");
-    world.run(&["migrate", "hf:alice/data.json"]).exits(0);
-    world.run(&["verify", "hf:alice/data.json"]).exits(0);
-}
