@@ -1,6 +1,7 @@
 //! `verify proof.json`: a destination held against the proof of an earlier migration, when the source is gone.
 
 use serde_json::{Value, json};
+use standins::content::Content;
 use standins::huggingface::RepoKind;
 
 use crate::trip::{Repo, Trip, Way, both_ways};
@@ -19,6 +20,13 @@ fn proven(way: Way) -> Trip {
         Repo::Ms(repo) => repo.delete(),
     }
     trip
+}
+
+/// `weights.bin` with one bit that is another.
+fn flipped() -> Content {
+    let mut bytes = bytes(1, 2 * MIB).to_bytes().to_vec();
+    bytes[1_000_000] ^= 1;
+    Content::from(bytes)
 }
 
 /// Requests to the hub that the source was on.
@@ -50,9 +58,7 @@ both_ways! {
 
     fn a_bit_that_flipped_in_storage_is_found_by_reading(way) {
         let trip = proven(way);
-        let mut flipped = bytes(1, 2 * MIB);
-        flipped[1_000_000] ^= 1;
-        trip.copy().serves_instead("weights.bin", flipped.into());
+        trip.copy().serves_instead("weights.bin", flipped());
         again(&trip, &[], 0);
         let deep = again(&trip, &["--deep"], 4);
         assert_eq!((&deep["state"], &deep["verification"]["differing"]), (&json!("unproven"), &json!(["weights.bin"])));
@@ -61,9 +67,7 @@ both_ways! {
 
     fn a_bit_that_was_committed_is_found_in_the_listing(way) {
         let trip = proven(way);
-        let mut flipped = bytes(1, 2 * MIB);
-        flipped[1_000_000] ^= 1;
-        trip.copy().lfs_file("weights.bin", flipped).commit();
+        trip.copy().lfs_file("weights.bin", flipped()).commit();
         let report = again(&trip, &[], 4);
         assert_eq!(report["verification"]["differing"], json!(["weights.bin"]));
         let warnings = report["warnings"].as_array().unwrap();
