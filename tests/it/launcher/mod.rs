@@ -140,7 +140,7 @@ fn while_cargo_builds_it_says_so_and_then_that_it_is_ready() {
         // another session sees the same build and begins none
         assert!(desk.start().help().contains("building"));
         fs::write(desk.path("go"), "").unwrap();
-        insta::assert_snapshot!("built", desk.scrub(&chat.help_until("is ready")));
+        insta::assert_snapshot!("built", desk.scrub(&chat.help_until(&format!("{VERSION} is ready"))));
         drop(chat);
         assert_eq!(desk.becomes()["program"], "built", "{shell:?}");
         let manifest = desk.path("plugin/Cargo.toml");
