@@ -13,8 +13,8 @@ use crate::protocol::{Report, State};
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Migration {
     migration_id: String,
-    /// `running`, `committing`, `verified`, `unproven`, `failed`, `refused`, `cancelled` or `interrupted`. Only `verified` means that everything is
-    /// at the destination and proven.
+    /// `running`, `committing`, `verified`, `unproven`, `failed`, `refused`, `cancelled` or `interrupted`. Only `verified` means that all of the
+    /// plan's files are at the destination and proven.
     state: &'static str,
     source: String,
     destination: String,
@@ -67,7 +67,7 @@ pub(super) struct Ended {
     /// Files that only the destination has.
     extra_count: u64,
     unproven_count: u64,
-    /// What is different on purpose: the first of it; repository text.
+    /// Intended differences, the first few; untrusted repository text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<String>,
     changes_count: u64,

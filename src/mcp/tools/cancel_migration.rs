@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::migration;
 
-/// Stops a running migration and tells what is at the destination then. Files that arrived are kept there uncommitted, and a later migration of the
-/// same source goes on from them. Deletes nothing. One that has ended already is only reported. Takes up to some minutes.
+/// Stops a running migration and tells what is at the destination then. What arrived is kept there, and the same migration, planned
+/// again, goes on from it. Deletes nothing. One that has ended already is only reported. May take some minutes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct Arguments {

@@ -19,8 +19,8 @@ use crate::protocol::{Consent, Request, RunnerKind, State};
 const POLL: u64 = 10;
 
 /// Starts the migration that a plan describes and returns within seconds; it goes on by itself, also when this session ends, and status follows it.
-/// Plans again first and refuses when the source moved or a new risk appeared. Called again with the same plan while it runs, it names the running
-/// one. Risks that are not confirmed start nothing: the user is asked where the client has forms, else the state is needs_confirmation. Never deletes;
+/// Plans again first and refuses if the source changed or a new risk appeared. Called again with the same plan while it runs, it names the running
+/// one. With unconfirmed risks nothing starts: a client with forms asks the user, else the state is needs_confirmation. Never deletes;
 /// overwrites only what a confirmed risk names.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -32,18 +32,18 @@ pub(in crate::mcp) struct Arguments {
     /// Branch, tag or commit to read; the default branch by default.
     #[schemars(length(max = 200))]
     revision: Option<String>,
-    /// Globs of paths to take; all by default.
+    /// Globs of paths to take; all by default. `*` also matches `/`.
     #[serde(default)]
     #[schemars(length(max = 50))]
     include: Vec<String>,
-    /// Globs of paths to leave.
+    /// Globs of paths to leave, also of those that include takes.
     #[serde(default)]
     #[schemars(length(max = 50))]
     exclude: Vec<String>,
-    /// Where it would run: in Modal's cloud, or as a process of this machine, whose network connection every byte then passes. Modal by default where
+    /// Where it would run: in Modal's cloud, or as a process of this machine, through whose network every byte then goes. Modal by default where
     /// its token is set.
     runner: Option<Runner>,
-    /// On Modal: among how many containers to share the work, beside the one that conducts; by default the plan decides.
+    /// On Modal: how many containers share the work, besides the one that conducts; by default the plan decides.
     #[schemars(range(min = 1, max = 99))]
     workers: Option<u32>,
     /// Stop after this time, such as `90m`, `3h30m` or a number of seconds; what arrived stays, and migrating again goes on. No limit by default.
@@ -55,7 +55,7 @@ pub(in crate::mcp) struct Arguments {
 pub(in crate::mcp) struct Outcome {
     summary: String,
     next_step: String,
-    /// For migrate. The plan with every file is the resource `plan://` with this id.
+    /// For migrate. The plan with every file is the resource `plan://{plan_id}`.
     plan_id: String,
     source: String,
     destination: String,
@@ -65,7 +65,7 @@ pub(in crate::mcp) struct Outcome {
     /// As it is, or as it would be created.
     destination_visibility: &'static str,
     creates_destination: bool,
-    /// What shall be at the destination.
+    /// Files that the destination is to have.
     files: u64,
     bytes: u64,
     files_to_copy: u64,
@@ -77,7 +77,7 @@ pub(in crate::mcp) struct Outcome {
     extra_files: u64,
     /// What only the user may allow.
     risks: Vec<RiskShown>,
-    /// What will be different at the destination on purpose: the first of it; repository text.
+    /// Intended differences at the destination, the first few; untrusted repository text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<String>,
     changes_count: u64,
@@ -92,7 +92,7 @@ pub(in crate::mcp) struct Outcome {
     estimate: Option<String>,
 }
 
-/// A risk: its name for confirm_risks, and what it is.
+/// A risk's name, and what would happen.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RiskShown {
     /// `overwrite`, `left_out`, `cost` or `loosened_visibility`.

@@ -25,7 +25,7 @@ const LONGEST: u64 = 60;
 /// How often progress is told.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Tells where a migration stands: state, files and bytes done, rate, time left, and once it ended its report. Also finds migrations that an earlier
+/// Tells where a migration stands: state, files and bytes done, rate, time left, and, once ended, its report. Also finds migrations that an earlier
 /// session or, with Modal, another machine started. Without migration_id it lists the recent ones. Changes nothing.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -19,7 +19,7 @@ pub(in crate::mcp) struct Arguments {}
 pub(in crate::mcp) struct Outcome {
     summary: String,
     next_step: String,
-    /// Whether a migration can start: both hubs' tokens are accepted, and Modal's is accepted or not set.
+    /// Both hubs' tokens are accepted, and Modal's is accepted or not set; see write for each hub.
     ready: bool,
     platforms: Vec<Checked>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

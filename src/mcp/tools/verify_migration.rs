@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::migration::{self, Wanted};
 use crate::protocol::State;
 
-/// Compares a source with its destination file by file, by hash, and tells what matches, differs or is missing. Names either a migration or a source.
-/// With deep it reads every byte of the destination back through this machine, which takes as long as a download; without, it compares what both
-/// hubs list. Changes nothing, moves nothing.
+/// Compares a source with its destination file by file, by hash, and tells what matches, differs or is missing. Give either migration_id or source.
+/// With deep it reads every byte of the destination back through this machine, which takes as long as a download: do that before a source is
+/// deleted. Without, it compares what both hubs list. Writes nothing at either hub.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct Arguments {
