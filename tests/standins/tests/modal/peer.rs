@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,7 +23,10 @@ fn peers() -> PathBuf {
 
 /// Runs the official client; gives the object it prints.
 fn run(modal: &Modal, generation: Generation) -> Value {
-    let folder = std::env::temp_dir().join(format!("standins-modal-peer-{}-{generation:?}", std::process::id()));
+    // tests of one generation may run beside each other
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("standins-modal-peer-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/modal_peer.py");
     let mut command = Command::new(peers().join("bin/python"));
