@@ -39,6 +39,8 @@ pub enum ErrorKind {
     NeedsConfirmation,
     /// What is asked for is not part of the program.
     Unsupported,
+    /// The source is of a kind that does not migrate as it is: a Space.
+    NotMigrated,
     /// Stopped on request.
     Cancelled,
     /// The process that did the work is gone, or its time is over.
@@ -54,7 +56,7 @@ impl ErrorKind {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Usage | Self::Unsupported => 2,
-            Self::Unauthorized | Self::Forbidden | Self::NeedsConfirmation => 3,
+            Self::Unauthorized | Self::Forbidden | Self::NeedsConfirmation | Self::NotMigrated => 3,
             Self::Unproven => 4,
             Self::Cancelled => 130,
             _ => 1,
@@ -77,6 +79,7 @@ impl ErrorKind {
             Self::Unproven => "unproven",
             Self::NeedsConfirmation => "needs_confirmation",
             Self::Unsupported => "unsupported",
+            Self::NotMigrated => "not_migrated",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::Protocol => "protocol",

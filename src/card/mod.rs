@@ -10,6 +10,7 @@ mod inline;
 mod licence;
 mod names;
 mod reader;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use self::front_matter::{Entry, FrontMatter, Scalar, Value};
 use crate::repo::Platform;
+
+pub use self::terms::terms;
 
 const ONLY_LISTED: &str = "Hugging Face accepts only the ids of its own list";
 const NOT_LISTED: &str = "Hugging Face accepts only the ids of its own list, which has none for it";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::deleting::Deleting;
 use super::setup::Client;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -212,10 +213,12 @@ pub struct MigrateOptions {
     pub(super) yes: bool,
     /// Allow putting what is not public where more people can read it
     #[arg(long)]
-    pub(super) loosen_visibility: bool,
+    pub(super) allow_public: bool,
     /// One JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
     #[command(flatten)]
@@ -239,6 +242,8 @@ pub struct PlanOptions {
     /// One JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
     #[command(flatten)]
@@ -322,6 +327,7 @@ impl Selecting {
             revision: self.revision.clone(),
             include: self.include.clone(),
             exclude: self.exclude.clone(),
+            delete: None,
         };
         match all.as_slice() {
             [] => Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`")),

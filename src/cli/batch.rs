@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::args::{MigrateOptions, VerifyOptions};
-use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, follow, is_attended, say_who_carries};
+use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, flags, follow, is_attended, say_who_carries};
 use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
 pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], how: Option<How>, json: bool) -> Result<u8> {
-    let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    let mut batch = resolved(config, wanted, sources, Purpose::Migrate, None).await?;
     let reckoning = Reckoning::new(config, how).await;
     let mut estimates = Vec::new();
     // as text: of many plans, each may be of many files
@@ -37,7 +37,7 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], h
                 }
                 _ if json => plans.push(member.entry().to_string()),
                 // a Space was warned of
-                Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => {}
+                Stage::Skipped(error) if error.kind() == ErrorKind::NotMigrated => {}
                 _ => say(&render::error_lines(index, count, member)),
             }
         })
@@ -63,17 +63,22 @@ fn in_json(value: &impl serde::Serialize) -> String {
 }
 
 pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {
-    let mut batch = resolved(config, wanted, sources, Purpose::Compare).await?;
+    let mut batch = resolved(config, wanted, sources, Purpose::Compare, None).await?;
     let count = batch.members.len();
     batch.compare(config, options.deep, |index, batch| told(index, count, &batch.members[index], options.json)).await;
     finish(&batch, "comparisons", options.json)
 }
 
 pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String], how: How) -> Result<u8> {
-    let mut batch = resolved(config, wanted, sources, Purpose::Migrate).await?;
+    let mut batch = resolved(config, wanted, sources, Purpose::Migrate, Some(flags(options))).await?;
     let reckoning = Reckoning::new(config, Some(how)).await;
     let mut estimates = Vec::new();
     let count = batch.members.len();
+    for (index, member) in batch.members.iter().enumerate() {
+        if matches!(member.stage, Stage::Ended(_)) {
+            told(index, count, member, options.json);
+        }
+    }
     batch
         .prepare(config, |index, batch| match &batch.members[index].stage {
             Stage::Ready(prepared) if !options.json => {
@@ -121,16 +126,19 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
     }
 }
 
-/// The batch, with what is known before anything is planned.
-async fn resolved(config: &Config, wanted: &Wanted, sources: &[String], purpose: Purpose) -> Result<Batch> {
+/// The batch, with what is known before anything is planned. With `consent`, what is up to date is not looked at any further.
+async fn resolved(config: &Config, wanted: &Wanted, sources: &[String], purpose: Purpose, consent: Option<Consent>) -> Result<Batch> {
     let mut batch = Batch::new(config, wanted, sources)?;
+    if let Some(consent) = consent {
+        batch.end_up_to_date(config, consent).await;
+    }
     batch.resolve(config, purpose).await?;
     for source in &batch.repeated {
         say(&format!("warning: {source} is named more than once and done once"));
     }
     for member in &batch.members {
         if let Stage::Skipped(error) = &member.stage
-            && error.kind() == ErrorKind::Unsupported
+            && error.kind() == ErrorKind::NotMigrated
         {
             say(&format!("warning: {} is skipped: {}", member.source(), error.message()));
         }
@@ -140,15 +148,15 @@ async fn resolved(config: &Config, wanted: &Wanted, sources: &[String], purpose:
 
 /// What the user allows, for all sources at once: by flag, or by answering on a terminal.
 fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
-    let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
-    let loosens = |risk: &&Risk| matches!(risk, Risk::LoosenedVisibility { .. });
+    let mut consent = flags(options);
     let ready = batch.members.iter().filter_map(|member| match &member.stage {
         Stage::Ready(prepared) => Some((member, prepared.plan.uncovered(consent))),
         _ => None,
     });
     let ready: Vec<_> = ready.collect();
-    // visibility is loosened by flag only, so nothing is asked about those
-    let open: Vec<_> = ready.iter().filter(|(_, risks)| !risks.is_empty() && !risks.iter().any(loosens)).collect();
+    // what only a flag allows is not asked about
+    let by_flag_only = |risks: &[&Risk]| risks.iter().any(|risk| risk.needs_own_word());
+    let open: Vec<_> = ready.iter().filter(|(_, risks)| !risks.is_empty() && !by_flag_only(risks)).collect();
     if open.is_empty() || !is_attended(options.json) {
         return Ok(consent);
     }
@@ -226,6 +234,9 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, 
         return Ok(code(batch));
     }
     let entry = |member: &Member| {
+        if let Stage::Ended(report) = &member.stage {
+            return serde_json::json!(report);
+        }
         let mut entry = member.entry();
         if let Some(id) = &member.id {
             entry["runner"] = how.runner.name().into();
@@ -265,22 +276,22 @@ fn finish(batch: &Batch, key: &'static str, json: bool) -> Result<u8> {
     Ok(code(batch))
 }
 
-/// From the gravest to the lightest: stopped by the user, published and not proven, failed, refused, nothing that could be migrated.
+/// From the gravest to the lightest: stopped by the user, published and not proven, failed, refused, of wrong usage.
 const GRAVEST_FIRST: [u8; 5] = [130, 4, 1, 3, 2];
 
 /// The gravest of what became of the sources. A Space that is skipped is no failure, unless there was nothing else.
 fn code(batch: &Batch) -> u8 {
     let of = |member: &Member| match &member.stage {
         Stage::Ended(report) => exit_code(report),
-        Stage::Skipped(error) if error.kind() == ErrorKind::Unsupported => 0,
+        Stage::Skipped(error) if error.kind() == ErrorKind::NotMigrated => 0,
         Stage::Failed(error) | Stage::Skipped(error) => error.kind().exit_code(),
         Stage::Waiting | Stage::Ready(_) | Stage::Started(_) => 0,
     };
     let codes: Vec<_> = batch.members.iter().map(of).collect();
-    let only_spaces = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::Unsupported));
+    let only_spaces = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::NotMigrated));
     match GRAVEST_FIRST.iter().find(|code| codes.contains(code)) {
         Some(code) => *code,
-        None if only_spaces => 2,
+        None if only_spaces => 3,
         None => 0,
     }
 }

@@ -11,13 +11,12 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Journal};
 use crate::migration::{self, How, Prepared, Reckoning, Wanted, choose_runner};
-use crate::plan::Risk;
 use crate::plan::modal::ModalEstimate;
 use crate::protocol::{Consent, Report, RunnerKind, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
-    let sources = options.selecting.wanted()?;
+    let sources = options.deleting.of(options.selecting.wanted()?)?;
     if let (Sources::Several(..), true) = (&sources, options.job) {
         return Err(Error::usage("--job prints one job", "name one source"));
     }
@@ -25,7 +24,7 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     match sources {
         Sources::One(wanted) if options.job => {
             let prepared = migration::prepare(config, &wanted).await?;
-            let consent = Consent { risks: options.yes, loosened_visibility: false };
+            let consent = Consent { risks: options.yes, loosened_visibility: false, deletion: options.deleting.delete };
             // unless it is said where, for this machine
             let how = how.filter(|_| options.runner.is_some()).unwrap_or(How::HERE);
             json_out(&prepared.job(config, &Journal::new_id(), consent, how))?;
@@ -59,7 +58,7 @@ async fn prepare(config: &Config, wanted: &Wanted, how: Option<How>) -> Result<(
 
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
     options.unbuilt.refuse()?;
-    let sources = options.selecting.wanted()?;
+    let sources = options.deleting.of(options.selecting.wanted()?)?;
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
@@ -76,6 +75,9 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
 }
 
 async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: How) -> Result<u8> {
+    if let Some(report) = migration::up_to_date(config, wanted, flags(options)).await? {
+        return nothing_to_do(&report, how.runner, options);
+    }
     let (prepared, estimate) = prepare(config, wanted, Some(how)).await?;
     let consent = consent(config, options, &prepared, estimate.as_ref())?;
     prepared.plan.check(consent)?;
@@ -120,17 +122,40 @@ pub(super) fn say_who_carries(prepared: &Prepared, how: How, quiet: bool) {
     }
 }
 
-/// What the user allows: by flag, or by answering on a terminal. Visibility is loosened by flag only.
+/// What the user allows: by flag, or by answering on a terminal. Visibility is loosened, and files are deleted, by flag only.
 fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared, estimate: Option<&ModalEstimate>) -> Result<Consent> {
-    let mut consent = Consent { risks: options.yes, loosened_visibility: options.loosen_visibility };
+    let mut consent = flags(options);
     let open = prepared.plan.uncovered(consent);
-    let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
-    if open.is_empty() || loosened || !is_attended(options.json) {
+    let by_flag_only = open.iter().any(|risk| risk.needs_own_word());
+    if open.is_empty() || by_flag_only || !is_attended(options.json) {
         return Ok(consent);
     }
     say(&render::plan(config, &prepared.plan, estimate));
     consent.risks = agrees("Go on? [y/N]")?;
     Ok(consent)
+}
+
+/// What the flags allow.
+pub(super) fn flags(options: &MigrateOptions) -> Consent {
+    Consent { risks: options.yes, loosened_visibility: options.allow_public, deletion: options.deleting.delete }
+}
+
+/// Says that everything is there. Who wants to follow something has the migration that proved it.
+fn nothing_to_do(report: &Report, runner: RunnerKind, options: &MigrateOptions) -> Result<u8> {
+    if !options.detach {
+        return show_report(report, options.json);
+    }
+    let (id, state) = (&report.id, report.state);
+    if options.json {
+        let (follow, cancel) = (follow(id), cancel(id));
+        json_out(
+            &serde_json::json!({ "id": id, "state": state, "runner": runner, "follow": follow, "cancel": cancel, "up_to_date": true }),
+        )?;
+    } else {
+        out(id);
+        say(&render::report(report));
+    }
+    Ok(exit_code(report))
 }
 
 /// Whether a person sits there who can be asked.

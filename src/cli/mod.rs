@@ -3,6 +3,7 @@
 mod args;
 mod bars;
 mod batch;
+mod deleting;
 mod migrate;
 mod proof;
 mod render;

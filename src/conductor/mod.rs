@@ -8,6 +8,7 @@ mod fleet;
 mod prove;
 mod publish;
 mod recheck;
+mod removal;
 pub mod replace;
 mod shard_worker;
 mod succession;
@@ -255,6 +256,8 @@ impl Conductor<'_> {
         }
         plan.check(*consent)?;
         survey.check_replaced(&plan, &self.job.replaces)?;
+        survey.check_removed(&plan, &self.job.removes)?;
+        self.check_gone(&plan).await?;
         self.events.send(What::Planned {
             source_commit: plan.source_commit.clone(),
             files: plan.totals.files,
@@ -268,8 +271,9 @@ impl Conductor<'_> {
         }
         let transferred = self.transfer(&survey, &plan).await;
         let (expected, committed) = transferred.map_err(|error| advice::with_file(error, &plan))?;
+        self.tally().deleted(&plan.deletes);
         self.events.send(What::Verifying {});
-        let proved = prove(self.destination.as_ref(), &request.destination, &expected, committed, false).await;
+        let proved = prove(self.destination.as_ref(), &request.destination, &expected, &plan.deletes, committed, false).await;
         let mut proof = proved.map_err(|error| if self.tally().has_commits() { advice::unproven(error) } else { error })?;
         proof.verification.extra.retain(|path| survey.source.file(path).is_none());
         for files in ProvenFiles::lines_of(&proof.proven) {
@@ -292,7 +296,7 @@ impl Conductor<'_> {
             self.tally().created();
             self.events.send(What::Created { visibility: info.visibility });
         }
-        let (wanted, found) = (crate::plan::word(plan.destination_visibility), crate::plan::word(info.visibility));
+        let (wanted, found) = (plan.destination_visibility.word(), info.visibility.word());
         let maker = if made { "the hub" } else { "somebody else" };
         if plan.source_visibility.is_loosened_by(info.visibility) && !self.job.consent.loosened_visibility {
             return Err(Error::new(ErrorKind::Forbidden, format!("asked for a private repository, {maker} made it {found}"))
@@ -354,6 +358,7 @@ pub async fn compare(
     let mut tally = Tally::new("verify", request, destination.page(&request.destination), RunnerKind::Local);
     // asked for by itself, so that a destination that is not there is an error and not an empty one
     destination.info(&request.destination, None).await.map_err(|error| error.during("destination"))?;
+    let request = &crate::protocol::Request { delete: None, ..request.clone() };
     let survey = Survey::new(source, destination, request, commit, known, Purpose::Compare).await?;
     let plan = survey.plan()?;
     tally.compared(survey.compared);
@@ -361,7 +366,7 @@ pub async fn compare(
     // what a migration would leave out for the destination's sake is missing there all the same
     let refused = plan.items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_))));
     let expected: Vec<_> = plan.wanted().chain(refused).map(|item| Expected { file: item.file.clone(), streamed: false }).collect();
-    let mut proof = prove(destination, &request.destination, &expected, false, deep).await?;
+    let mut proof = prove(destination, &request.destination, &expected, &[], false, deep).await?;
     proof.verification.extra.retain(|path| survey.source.file(path).is_none());
     tally.verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
     Ok(tally.report())

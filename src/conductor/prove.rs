@@ -42,9 +42,18 @@ pub struct Proof {
 /// Compares the destination with what is expected and proves each file: what was streamed by the listing, what was there already by a
 /// ranged read, or with `deep` everything by reading it whole.
 ///
-/// `after_commit` says that a listing that does not match may only be late.
-pub async fn prove<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expected], after_commit: bool, deep: bool) -> Result<Proof> {
-    let (manifest, verification) = settled(destination, repo, expected, after_commit).await.map_err(|error| error.during("verify"))?;
+/// What is `gone` may not be listed any more; what still is counts as not proven. `after_commit` says that a listing that does not match may
+/// only be late.
+pub async fn prove<D: Source>(
+    destination: &D,
+    repo: &RepoRef,
+    expected: &[Expected],
+    gone: &[RepoPath],
+    after_commit: bool,
+    deep: bool,
+) -> Result<Proof> {
+    let (manifest, verification) =
+        settled(destination, repo, expected, gone, after_commit).await.map_err(|error| error.during("verify"))?;
     let by_path: HashMap<_, _> = expected.iter().map(|expected| (&expected.file.path, expected)).collect();
     let matched: Vec<_> = verification.matched.iter().chain(&verification.incomparable).filter_map(|path| by_path.get(path)).collect();
     let checks = matched.into_iter().map(|expected| check(destination, &manifest, expected, deep));
@@ -61,6 +70,8 @@ pub async fn prove<D: Source>(destination: &D, repo: &RepoRef, expected: &[Expec
     let mut verification = verification;
     verification.differing.extend(differing);
     verification.incomparable.clear();
+    let stays = |path: &&RepoPath| manifest.file(path).is_some();
+    unproven.extend(gone.iter().filter(stays).cloned());
     proven.sort_by(|a, b| a.path.cmp(&b.path));
     unproven.sort();
     verification.differing.sort();
@@ -71,6 +82,7 @@ async fn settled<D: Source>(
     destination: &D,
     repo: &RepoRef,
     expected: &[Expected],
+    gone: &[RepoPath],
     after_commit: bool,
 ) -> Result<(Manifest, Verification)> {
     let mut tries = 0;
@@ -87,7 +99,8 @@ async fn settled<D: Source>(
         let verification = verify(expected.iter().map(|expected| &expected.file), &manifest);
         tries += 1;
         // a file listed without a digest is not late: it is read
-        let late = !verification.differing.is_empty() || !verification.missing.is_empty();
+        let stays = gone.iter().any(|path| manifest.file(path).is_some());
+        let late = stays || !verification.differing.is_empty() || !verification.missing.is_empty();
         if !late || !after_commit || tries >= LISTINGS {
             return Ok((manifest, verification));
         }

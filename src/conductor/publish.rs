@@ -11,9 +11,9 @@ use super::tally::Tally;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience};
 use crate::hub::{Action, Commit, Destination, RepoInfo, Source};
-use crate::plan::{TransferPlan, pairs, word};
+use crate::plan::TransferPlan;
 use crate::protocol::{Consent, What};
-use crate::repo::{Digests, FileEntry, RepoPath, Sha256, Visibility};
+use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
 use crate::worker::Worker;
 
 /// How often a commit whose fate nobody knows is sent again.
@@ -39,15 +39,15 @@ pub(super) struct Terms {
     anonymous: (String, String),
     /// The paths that are there already with other content.
     pub(super) replaces: BTreeSet<RepoPath>,
-    /// What saves whoever comes later from reading all plain files to compare them. Known once all are read.
-    seal: Option<Sha256>,
+    /// Lines that save whoever comes later from reading plain files and the card to compare them. Known once all are read.
+    seals: Vec<String>,
 }
 
 impl Terms {
     /// The terms of a plan.
     pub(super) fn new(plan: &TransferPlan, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
         let anonymous = ("Add files with hf2ms".to_owned(), format!("Hf2ms-Migration: {id}"));
-        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces, seal: None }
+        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces, seals: Vec::new() }
     }
 }
 
@@ -105,7 +105,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     pub(super) async fn push(&mut self, action: Action, file: FileEntry) -> Result<()> {
         let size = match &action {
             Action::Inline { content, .. } => content.len() as u64,
-            Action::Blob { .. } => 0,
+            Action::Blob { .. } | Action::Delete { .. } => 0,
         };
         if self.pending.len() >= self.destination.limits().actions || (self.inline > 0 && self.inline + size > self.inline_limit) {
             self.flush().await?;
@@ -145,9 +145,9 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
         Ok(())
     }
 
-    /// Commits what waits, for the last time: with it all is there, which the seal says.
-    pub(super) async fn finish(&mut self, seal: Option<Sha256>) -> Result<()> {
-        self.terms.seal = seal;
+    /// Commits what waits, for the last time: with it all is there, which the seals say.
+    pub(super) async fn finish(&mut self, seals: Vec<String>) -> Result<()> {
+        self.terms.seals = seals;
         self.flush().await
     }
 
@@ -225,10 +225,9 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     /// Sends one commit. Whatever the answer was, it may have happened: the destination knows.
     async fn send(&self, actions: Vec<Action>, batch: &[(Action, FileEntry)], loosened: bool) -> Result<String> {
         let (title, trailers) = if loosened { &self.terms.anonymous } else { &self.terms.named };
-        let sealed = self.terms.seal.filter(|_| !loosened).map(|seal| format!("{trailers}\n{}", pairs::trailer(seal)));
         let commit = Commit {
             title: title.clone(),
-            trailers: sealed.unwrap_or_else(|| trailers.clone()),
+            trailers: [std::slice::from_ref(trailers), if loosened { &[] } else { &self.terms.seals[..] }].concat().join("\n"),
             parent: self.parent.clone(),
             actions,
             replaces: self.terms.replaces.clone(),
@@ -271,10 +270,10 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             }
             let loosened = self.terms.source_visibility.is_loosened_by(now.visibility);
             if loosened && now.visibility != self.info.visibility && !self.terms.consent.loosened_visibility {
-                let (now, source) = (word(now.visibility), word(self.terms.source_visibility));
+                let (now, source) = (now.visibility.word(), self.terms.source_visibility.word());
                 return Err(Error::new(ErrorKind::NeedsConfirmation, format!("the destination became {now} while the source is {source}"))
                     .with("repo", &self.info.repo)
-                    .hint_to("nothing was committed; make it private again, or pass --loosen-visibility"));
+                    .hint_to("nothing was committed; make it private again, or pass --allow-public"));
             }
             // a hub that names no commits cannot be asked about its head
             if now.commit == self.parent || (now.commit.is_none() && self.info.commit.is_none()) {
@@ -314,8 +313,10 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             return Ok(None);
         }
         let manifest = self.destination.manifest(&info).await.map_err(|error| error.during("after commit"))?;
-        let there = |(_, file): &(Action, FileEntry)| {
-            manifest.file(&file.path).is_some_and(|there| there.size == file.size && there.digests.same(&file.digests) == Some(true))
+        let there = |(action, file): &(Action, FileEntry)| match (action, manifest.file(&file.path)) {
+            (Action::Delete { .. }, there) => there.is_none(),
+            (_, Some(there)) => there.size == file.size && there.digests.same(&file.digests) == Some(true),
+            (_, None) => false,
         };
         Ok(if batch.iter().all(there) { manifest.commit } else { None })
     }
@@ -324,7 +325,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
 fn inline_bytes(batch: &[(Action, FileEntry)]) -> usize {
     let carried = batch.iter().map(|(action, _)| match action {
         Action::Inline { content, .. } => content.len(),
-        Action::Blob { .. } => 0,
+        Action::Blob { .. } | Action::Delete { .. } => 0,
     });
     carried.sum()
 }

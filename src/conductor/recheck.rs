@@ -30,7 +30,7 @@ pub async fn recheck(destination: &Hub, proven: &Proven, deep: bool) -> Result<R
     destination.info(&request.destination, None).await.map_err(|error| error.during("destination"))?;
     tally.proven_before(proven);
     let expected: Vec<_> = proven.files.iter().map(|file| Expected { file: entry(file), streamed: false }).collect();
-    let proof = prove(destination, &request.destination, &expected, false, deep).await?;
+    let proof = prove(destination, &request.destination, &expected, &[], false, deep).await?;
     tally.verified(proof.commit.as_deref(), &proof.verification, &proof.proven, &proof.unproven);
     let mut report = tally.report();
     if let (Some(then), Some(now)) = (&proven.destination_commit, &proof.commit)

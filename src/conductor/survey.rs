@@ -11,7 +11,7 @@ use crate::hub::{Destination, Location, PLAIN_LIMIT, RepoInfo, Source};
 use crate::plan::shard::{self, Blob};
 use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, Takes, TransferPlan, apply_known, pairs};
 use crate::protocol::Request;
-use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath, Visibility};
+use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath};
 use crate::worker::{digests_of, read_whole};
 
 /// Reads at once while comparing. Each holds no more than a chunk.
@@ -48,9 +48,11 @@ pub struct Survey {
     pub learned: Vec<Digests>,
     /// Files that the source lists and does not give, and why.
     unreadable: BTreeMap<RepoPath, String>,
+    /// Whether the source was listed at a commit that its hub names.
+    pub(super) pinned: bool,
     /// The commit that the source has moved on to since it was planned.
     moved_to: Option<String>,
-    request: Request,
+    pub(super) request: Request,
     takes: Takes,
     /// Files that go as a blob, as far as can be told beforehand: an estimate is made of them, no decision.
     streams: HashSet<RepoPath>,
@@ -71,15 +73,17 @@ impl Survey {
         let selection = Selection::new(&request.include, &request.exclude)?;
         let from = async {
             let info = source.info(&request.source, request.revision.as_deref()).await?;
-            match commit {
+            let pinned = info.commit.is_some();
+            let found = match commit {
                 Some(planned) if info.commit.as_deref().is_none_or(|head| head != planned) => {
-                    as_planned(source, request, info, planned).await
+                    as_planned(source, request, info, planned).await?
                 }
-                _ => Ok((source.manifest(&info).await?, None)),
-            }
+                _ => (source.manifest(&info).await?, None),
+            };
+            Ok::<_, Error>((found, pinned))
         };
         let (manifest, existing) = tokio::join!(from, look(destination, request));
-        let (mut manifest, moved_to) = manifest.map_err(|error| error.during("read source"))?;
+        let ((mut manifest, moved_to), pinned) = manifest.map_err(|error| error.during("read source"))?;
         let existing = existing.map_err(|error| error.during("read destination"))?;
         let goes = |file: &FileEntry| {
             let own = file.path.is_git_attributes() || file.path.as_str() == "README.md";
@@ -101,6 +105,7 @@ impl Survey {
             blobs,
             learned: Vec::new(),
             unreadable: BTreeMap::new(),
+            pinned,
             moved_to,
             request: request.clone(),
             takes: Takes { actions: limits.actions, inline: limits.inline, negotiate: limits.negotiate },
@@ -118,6 +123,7 @@ impl Survey {
 
     /// The plan for what was found.
     pub fn plan(&self) -> Result<TransferPlan> {
+        self.check_deletion()?;
         let inputs = Inputs {
             request: &self.request,
             source: &self.source,
@@ -174,6 +180,12 @@ impl Survey {
         if self.request.source.repo_type == crate::repo::RepoType::Space {
             warnings.push("the source is a Space: its files are copied, it will not run as an app".to_owned());
         }
+        if self.source.visibility.is_gated() {
+            let terms = self.card.as_ref().and_then(|card| card::terms(&card.original));
+            let terms = terms.unwrap_or_else(|| "its card names no terms, its page does".to_owned());
+            let gate = if self.destination.is_none() { "; the copy gets no gate until you set one on its page" } else { "" };
+            warnings.push(format!("the source is {}: {terms}{gate}", self.source.visibility.word()));
+        }
         if self.source.files.is_empty() {
             warnings.push("the source holds no files".to_owned());
         } else if self.source.files.iter().all(|file| file.path.is_git_attributes()) {
@@ -215,7 +227,7 @@ impl Survey {
     /// The listing of a gated repository is open where its files are not: one byte tells before anything is created.
     async fn knock<S: Source>(&self, source: &S) -> Result<()> {
         let file = self.source.files.iter().filter(|file| self.selection.takes(&file.path)).max_by_key(|file| file.size);
-        let (Visibility::Gated, Some(file)) = (self.source.visibility, file.filter(|file| file.size > 0)) else { return Ok(()) };
+        let (true, Some(file)) = (self.source.visibility.is_gated(), file.filter(|file| file.size > 0)) else { return Ok(()) };
         let opened = retry(Patience::ATTENDED, || source.open(&self.source, file, 0..1, Location::Fresh)).await;
         opened.map(|_| ()).map_err(|error| error.during("read").with("file", &file.path))
     }

@@ -54,6 +54,7 @@ impl Tally {
             workers: 1,
             error: None,
             resources: None,
+            up_to_date: false,
         };
         Self { started: Instant::now(), report, landed: (0, 0), has_sent: false, before: Duration::ZERO }
     }
@@ -143,6 +144,14 @@ impl Tally {
     /// A commit was made.
     pub(super) fn committed(&mut self, commit: &str) {
         self.report.destination.revision = Some(commit.to_owned());
+    }
+
+    /// These were deleted with the last commit.
+    pub(super) fn deleted(&mut self, paths: &[RepoPath]) {
+        self.report.files.deleted = paths.len() as u64;
+        self.report.changes_count += paths.len() as u64;
+        let room = LIST_LIMIT.saturating_sub(self.report.changes.len());
+        self.report.changes.extend(paths.iter().take(room).map(|path| format!("deleted: {path}, which the source does not have")));
     }
 
     /// Whether a commit was made.

@@ -10,7 +10,7 @@ use super::publish::{Publisher, Terms, Voice, blob_action};
 use super::{Conductor, Expected, Survey, fleet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
-use crate::plan::{Decision, Item, TransferPlan, pairs};
+use crate::plan::{Decision, Item, TransferPlan, equal, pairs, removal};
 use crate::protocol::LandedBlob;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Platform, RepoPath, Sha256};
 use crate::worker::{Carried, Content, Worker, check};
@@ -48,7 +48,7 @@ impl Conductor<'_> {
     /// Copies what the plan says. Returns what to expect at the destination, and whether anything was committed.
     pub(super) async fn transfer(&self, survey: &Survey, plan: &TransferPlan) -> Result<(Vec<Expected>, bool)> {
         let expected = |item: &Item| Expected { file: item.file.clone(), streamed: false };
-        if plan.totals.copy == 0 {
+        if plan.totals.copy == 0 && plan.deletes.is_empty() {
             if plan.create {
                 self.open_destination(survey, plan).await?;
             }
@@ -104,13 +104,38 @@ impl Transfer<'_> {
             }
         }
         self.carry_large(&large).await?;
+        // what stands in the way goes before what takes its place
+        let copied = plan.copies().map(|item| item.file.path.as_str()).collect();
+        let (at_once, at_last) = removal::in_the_way(&plan.deletes, &copied);
+        self.delete(&at_once).await?;
         let (last, first): (Vec<_>, Vec<_>) = large.into_iter().partition(|item| item.file.path.makes_loadable());
         self.push_blobs(first).await?;
         let (last_small, first_small): (Vec<_>, Vec<_>) = small.into_iter().partition(|item| item.file.path.makes_loadable());
         self.small(first_small).await?;
         self.push_blobs(last).await?;
         self.small(last_small).await?;
-        self.publisher.finish(self.seal(plan)).await
+        // last of all, so that nothing is gone before what takes its place is there
+        self.delete(&at_last).await?;
+        let seals = self.seal(plan).map(pairs::trailer).into_iter().chain(self.card_seal(plan));
+        self.publisher.finish(seals.collect()).await
+    }
+
+    /// The line that seals the card.
+    fn card_seal(&self, plan: &TransferPlan) -> Option<String> {
+        let card = self.survey.card.as_ref()?;
+        let (original, wanted) = (Digests::of(&card.original), Digests::of(card.wanted()));
+        let from = plan.request.source.platform;
+        let (on_hf, on_ms) = if from == Platform::HuggingFace { (original, wanted) } else { (wanted, original) };
+        Some(equal::card_trailer(equal::card_seal(from, on_hf.git_sha1?, on_ms.sha256?)))
+    }
+
+    /// Queues what is deleted.
+    async fn delete(&mut self, paths: &[&RepoPath]) -> Result<()> {
+        let Some((_, existing)) = &self.survey.destination else { return Ok(()) };
+        for there in paths.iter().filter_map(|path| existing.manifest.file(path)) {
+            self.publisher.push(Action::Delete { path: there.path.clone() }, there.clone()).await?;
+        }
+        Ok(())
     }
 
     /// The seal over every file that Hugging Face lists by git's sha1, whichever side it is on. `None` when one was never read.

@@ -1,6 +1,7 @@
 //! The two shores: what a migration reads from and writes to.
 
 mod download;
+pub mod glance;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
@@ -169,13 +170,18 @@ pub enum Action {
         /// The content.
         content: Bytes,
     },
+    /// Takes the file away.
+    Delete {
+        /// The path.
+        path: RepoPath,
+    },
 }
 
 impl Action {
     /// The path it is about.
     pub fn path(&self) -> &RepoPath {
         match self {
-            Self::Blob { path, .. } | Self::Inline { path, .. } => path,
+            Self::Blob { path, .. } | Self::Inline { path, .. } | Self::Delete { path } => path,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The folders of migrations on this machine. A convenience: what was migrated is always found out from the destination.
 
+mod held;
 mod plans;
 mod sink;
 

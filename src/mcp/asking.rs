@@ -15,12 +15,14 @@ use super::render::{cut, shown};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::migration::KeptPlan;
-use crate::plan::{Risk, word};
+use crate::plan::Risk;
 
 /// The one question's name among the questions of an answer.
 const QUESTION: &str = "confirm";
 /// The field that a person sets where more people could read the copy.
 const LOOSEN: &str = "loosen_visibility";
+/// The field that a person sets where files are deleted.
+const DELETE: &str = "delete_files";
 /// No question is longer.
 const MOST: usize = 1_500;
 
@@ -97,9 +99,10 @@ fn has_forms(can: &ElicitationCapability) -> bool {
 }
 
 fn word_of(reply: &ElicitResult, risks: &[Risk]) -> Word {
-    let set = || reply.content.as_ref().and_then(|content| content.get(LOOSEN)) == Some(&Value::Bool(true));
+    let set = |field: &str| reply.content.as_ref().and_then(|content| content.get(field)) == Some(&Value::Bool(true));
+    let all_set = (!loosens(risks) || set(LOOSEN)) && (!deletes(risks) || set(DELETE));
     match reply.action {
-        ElicitationAction::Accept if !loosens(risks) || set() => Word::Yes,
+        ElicitationAction::Accept if all_set => Word::Yes,
         ElicitationAction::Accept | ElicitationAction::Decline => Word::No,
         _ => Word::Nothing,
     }
@@ -109,12 +112,18 @@ fn loosens(risks: &[Risk]) -> bool {
     risks.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }))
 }
 
-/// The form. Accepting it is the answer; only more readers have to be allowed by a field of their own.
+fn deletes(risks: &[Risk]) -> bool {
+    risks.iter().any(|risk| matches!(risk, Risk::Delete { .. }))
+}
+
+/// The form. Accepting it is the answer; only more readers, and deleting, have to be allowed by a field of their own.
 fn question(plan: &KeptPlan, risks: &[Risk]) -> ElicitRequestParams {
     let field = BooleanSchema::new().title("Let more people read the files").with_default(false);
     let field = field.description("Set it to put the files where more people can read them.");
-    let fields: BTreeMap<_, _> =
-        loosens(risks).then(|| (LOOSEN.to_owned(), PrimitiveSchemaDefinition::Boolean(field))).into_iter().collect();
+    let delete = BooleanSchema::new().title("Delete files at the destination").with_default(false);
+    let delete = delete.description("Set it to delete there what the source does not have.");
+    let fields = [(loosens(risks), LOOSEN, field), (deletes(risks), DELETE, delete)].into_iter().filter(|(asked, ..)| *asked);
+    let fields: BTreeMap<_, _> = fields.map(|(_, name, field)| (name.to_owned(), PrimitiveSchemaDefinition::Boolean(field))).collect();
     let request = &plan.request;
     let lines: Vec<_> = risks.iter().map(|risk| format!("- {}", line(risk))).collect();
     let message = format!(
@@ -140,7 +149,10 @@ pub(super) fn line(risk: &Risk) -> String {
             format!("leaves out {} that cannot be copied: {} (because: {})", files(*count), named(first, *count), named(reasons, 0))
         }
         Risk::LoosenedVisibility { from, to } => {
-            format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
+            format!("the source is {} and the destination is {}: more people could read the files", from.word(), to.word())
+        }
+        Risk::Delete { files: count, first, .. } => {
+            format!("deletes {} that only the destination has: {}", files(*count), named(first, *count))
         }
         Risk::Cost { .. } => risk.describe(),
     }

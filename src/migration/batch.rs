@@ -88,7 +88,7 @@ impl Batch {
                 match resolve::resolve(config, self.members[index].asked.clone(), purpose, &mut accounts).await {
                     Ok(request) => self.members[index].request = Some(request),
                     // a Space: nothing went wrong, there is only nothing to do
-                    Err(error) if error.kind() == ErrorKind::Unsupported => self.members[index].stage = Stage::Skipped(error),
+                    Err(error) if error.kind() == ErrorKind::NotMigrated => self.members[index].stage = Stage::Skipped(error),
                     Err(error) => self.fails(index, error),
                 }
             }

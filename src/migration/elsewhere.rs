@@ -76,6 +76,7 @@ async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
                 source_commit,
                 consent: Consent::default(),
                 replaces: Vec::new(),
+                removes: Vec::new(),
                 endpoints: crate::protocol::Endpoints { hf: String::new(), ms: String::new() },
                 known: Vec::new(),
                 compared: 0,

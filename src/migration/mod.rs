@@ -3,12 +3,14 @@
 mod batch;
 mod elsewhere;
 pub mod figures;
+mod glanced;
 mod how;
 mod planned;
 mod proof;
 mod reckoning;
 mod resolve;
 mod smoke;
+mod up_to_date;
 mod validate;
 
 use std::time::Duration;
@@ -21,6 +23,7 @@ pub use proof::{ProofDocument, proof, verify_proof};
 pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use smoke::{Smoke, Step, smoke};
+pub use up_to_date::up_to_date;
 pub use validate::{PlatformCheck, Verdict, validate};
 
 use crate::conductor::{self, Purpose, Survey, Traces};
@@ -51,6 +54,8 @@ pub struct Prepared {
     compared: u64,
     /// What it would replace.
     replaces: Vec<FileEntry>,
+    /// What it would delete.
+    removes: Vec<FileEntry>,
     /// What there is to carry.
     pub load: Load,
 }
@@ -60,6 +65,7 @@ impl Prepared {
     fn slim(&mut self) {
         self.plan.items = Vec::new();
         self.plan.extra = Vec::new();
+        self.plan.deletes = Vec::new();
     }
 
     /// Who carries it.
@@ -81,6 +87,7 @@ impl Prepared {
             source_commit: self.plan.source_commit.clone(),
             consent,
             replaces: self.replaces.clone(),
+            removes: self.removes.clone(),
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             compared: self.compared,
@@ -125,7 +132,8 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     let plan = survey.plan()?;
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
-    Ok(Prepared { replaces: survey.replaced(&plan), load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
+    let (replaces, removes) = (survey.replaced(&plan), survey.removed(&plan));
+    Ok(Prepared { replaces, removes, load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and

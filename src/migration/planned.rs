@@ -166,11 +166,15 @@ fn cost(config: &Config, estimate: Option<&ModalEstimate>) -> Option<Risk> {
 /// The plan with lists that are short enough to be read; beside each that is cut stands how much is missing.
 fn shown(plan: &TransferPlan, manner: Manner, estimate: Option<&ModalEstimate>) -> Result<Value> {
     let brief = |most: usize| -> serde_json::Result<Value> {
-        let mut whole = serde_json::to_value(TransferPlan { items: Vec::new(), extra: Vec::new(), ..plan.clone() })?;
+        let mut whole = serde_json::to_value(TransferPlan { items: Vec::new(), extra: Vec::new(), deletes: Vec::new(), ..plan.clone() })?;
         let items: Vec<_> = plan.items.iter().take(most).collect();
         let extra: Vec<_> = plan.extra.iter().take(most).collect();
         (whole["items"], whole["items_not_shown"]) = (json!(items), json!(plan.items.len() - items.len()));
         (whole["extra"], whole["extra_not_shown"]) = (json!(extra), json!(plan.extra.len() - extra.len()));
+        if !plan.deletes.is_empty() {
+            let deletes: Vec<_> = plan.deletes.iter().take(most).collect();
+            (whole["deletes"], whole["deletes_not_shown"]) = (json!(deletes), json!(plan.deletes.len() - deletes.len()));
+        }
         for (list, missing) in [("changes", "changes_not_shown"), ("warnings", "warnings_not_shown")] {
             if let Some(Value::Array(lines)) = whole.get_mut(list) {
                 let cut = lines.len().saturating_sub(most);

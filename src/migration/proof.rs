@@ -65,6 +65,9 @@ pub struct ProofTotals {
     pub bytes: u64,
     /// Files of the source that are not at the destination: not selected, refused there, or each hub's own.
     pub left_out: u64,
+    /// Files that the migration deleted at the destination, because the source does not have them.
+    #[serde(default, skip_serializing_if = "crate::protocol::is_nothing")]
+    pub deleted: u64,
     /// The files by how they were proven.
     pub how: HowCounts,
 }
@@ -122,7 +125,13 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
             repo_type: request.destination.repo_type,
             revision: report.destination.revision,
         },
-        totals: ProofTotals { files: files.len() as u64, bytes, left_out: report.files.left_out, how: report.verification.how },
+        totals: ProofTotals {
+            files: files.len() as u64,
+            bytes,
+            left_out: report.files.left_out,
+            deleted: report.files.deleted,
+            how: report.verification.how,
+        },
         changes: report.changes,
         changes_count: report.changes_count,
         files,
@@ -174,7 +183,7 @@ impl ProofDocument {
                 How::ReadBack => &mut how.read_back,
             } += 1;
         }
-        let ProofTotals { files, bytes: told, left_out: _, how: told_how } = self.totals;
+        let ProofTotals { files, bytes: told, left_out: _, deleted: _, how: told_how } = self.totals;
         if self.files.len() as u64 != files {
             return Some(format!("it names {} files and counts {files}", self.files.len()));
         }
@@ -188,7 +197,7 @@ impl ProofDocument {
         let address = |side: &Side| Ok::<_, Error>(RepoRef::new(side.platform, side.repo_type, side.repo.parse()?));
         let (source, destination) = (address(&self.source)?, address(&self.destination)?);
         Ok(Proven {
-            request: Request { source, revision: None, destination, include: Vec::new(), exclude: Vec::new() },
+            request: Request { source, revision: None, destination, include: Vec::new(), exclude: Vec::new(), delete: None },
             source_commit: self.source.revision,
             destination_commit: self.destination.revision,
             files: self.files,

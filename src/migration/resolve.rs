@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Account, Hub, Source};
 use crate::plan::Selection;
-use crate::protocol::Request;
+use crate::protocol::{Deletion, Request};
 use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
 
 /// What a person asked for, word for word.
@@ -27,6 +27,8 @@ pub struct Wanted {
     pub include: Vec<String>,
     /// `--exclude`.
     pub exclude: Vec<String>,
+    /// `--delete`, `--max-delete`.
+    pub delete: Option<Deletion>,
 }
 
 /// What the words alone say. Which kind of repository it is may still be open.
@@ -42,8 +44,9 @@ pub struct Asked {
     pub revision: Option<String>,
     /// The repository that is written, on the other hub.
     pub destination: RepoId,
-    include: Vec<String>,
-    exclude: Vec<String>,
+    pub(super) include: Vec<String>,
+    pub(super) exclude: Vec<String>,
+    pub(super) delete: Option<Deletion>,
 }
 
 /// Reads the words. Everything wrong with them alone is found here, before a service is asked.
@@ -66,7 +69,7 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
     };
     Selection::new(&wanted.include, &wanted.exclude)?;
     let (include, exclude) = (wanted.include.clone(), wanted.exclude.clone());
-    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude })
+    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude, delete: wanted.delete })
 }
 
 /// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
@@ -74,7 +77,7 @@ pub(super) type Accounts = HashMap<Platform, Account>;
 
 /// The request that is meant; to migrate, the token must be able to write.
 pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
-    let Asked { from, id, named, revision, destination, include, exclude } = asked;
+    let Asked { from, id, named, revision, destination, include, exclude, delete } = asked;
     if named == Some(RepoType::Space) {
         return Err(is_space(&id));
     }
@@ -86,6 +89,7 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, acc
         destination: RepoRef::new(from.other(), write_as, destination),
         include,
         exclude,
+        delete,
     };
     if purpose == Purpose::Migrate {
         let account = match accounts.remove(&request.destination.platform) {
@@ -191,7 +195,7 @@ async fn detect(source: &Hub, platform: Platform, id: &RepoId, named: Option<Rep
 }
 
 fn is_space(id: &RepoId) -> Error {
-    Error::new(ErrorKind::Unsupported, "the source is a Space, and Spaces are not migrated")
+    Error::new(ErrorKind::NotMigrated, "the source is a Space, and Spaces are not migrated")
         .with("source", id)
         .hint_to("an app does not run on the other hub as it is; to copy its files as a model, pass --repo-type model")
 }

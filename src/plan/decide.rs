@@ -51,6 +51,8 @@ pub struct Item {
 /// What a decision is made of, besides the file.
 pub(super) struct Grounds<'a> {
     pub(super) existing: Option<&'a Manifest>,
+    /// What will be there besides what is copied: the same without what is deleted.
+    pub(super) stays: Option<&'a Manifest>,
     pub(super) card: Option<&'a Card>,
     pub(super) selection: &'a Selection,
     pub(super) destination: Platform,
@@ -81,7 +83,7 @@ pub(super) fn decide(file: &FileEntry, grounds: &Grounds<'_>) -> Item {
     };
     // what is there already was taken, and need not be read
     if decision != Decision::AlreadyThere {
-        let refused = rules::refuses(grounds.destination, &file, grounds.existing);
+        let refused = rules::refuses(grounds.destination, &file, grounds.stays);
         if let Some(reason) = refused.or_else(|| grounds.unreadable.get(&file.path).cloned()) {
             return left_out(file, LeftOut::Refused(reason));
         }

@@ -1,11 +1,13 @@
 //! Two manifests, the card and the request become a [`TransferPlan`]: what happens with every file, and why. Pure: no I/O.
 
 mod decide;
+pub mod equal;
 mod estimate;
 pub mod fan_out;
 pub mod modal;
 pub mod pairs;
 pub mod rates;
+pub mod removal;
 mod risk;
 mod rules;
 mod select;
@@ -66,16 +68,6 @@ pub struct Inputs<'a> {
     pub unreadable: BTreeMap<RepoPath, String>,
 }
 
-/// The word for it in messages.
-pub fn word(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Public => "public",
-        Visibility::Gated => "gated",
-        Visibility::Internal => "internal",
-        Visibility::Private => "private",
-    }
-}
-
 /// What will happen. The same inputs give the same plan and the same id.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransferPlan {
@@ -108,6 +100,9 @@ pub struct TransferPlan {
     pub items: Vec<Item>,
     /// Files that only the destination has. They stay.
     pub extra: Vec<RepoPath>,
+    /// Files that only the destination has and that are deleted there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<RepoPath>,
 }
 
 /// Counts and sizes of a plan.
@@ -142,8 +137,18 @@ impl TransferPlan {
     pub fn new(inputs: &Inputs<'_>, selection: &Selection) -> Result<Self> {
         let Inputs { request, source, destination, card, warnings, unreadable } = inputs;
         let existing = destination.map(|existing| &existing.manifest);
+        let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
+        let (deletes, extra) = removal::divide(request, selection, source, existing, extra)?;
+        let remaining = existing.filter(|_| !deletes.is_empty()).map(|existing| removal::without(existing, &deletes));
         let mut changes = Vec::new();
-        let grounds = decide::Grounds { existing, card: *card, selection, destination: request.destination.platform, unreadable };
+        let grounds = decide::Grounds {
+            existing,
+            stays: remaining.as_ref().or(existing),
+            card: *card,
+            selection,
+            destination: request.destination.platform,
+            unreadable,
+        };
         let items: Vec<Item> = source.files.iter().map(|file| decide::decide(file, &grounds)).collect();
         if items.iter().any(|item| item.decision == Decision::LeftOut(LeftOut::HubOwned)) {
             changes.push(".gitattributes: not copied, each hub keeps its own".to_owned());
@@ -156,10 +161,10 @@ impl TransferPlan {
         rules::holds(&request.destination, &items)?;
         let visibility = match destination {
             Some(existing) => existing.manifest.visibility,
-            None if source.visibility.is_open() => Visibility::Public,
-            None => Visibility::Private,
+            None => source.visibility.of_new_copy(),
         };
-        let extra = existing.map_or_else(Vec::new, |existing| extra(existing, source));
+        let mut risks = risks(&items, existing, source.visibility, visibility);
+        risks.extend(removal::risk(request, &deletes, existing));
         let advice = rules::advice(&request.destination, &items);
         let mut plan = Self {
             plan_id: String::new(),
@@ -171,12 +176,13 @@ impl TransferPlan {
             destination_visibility: visibility,
             totals: totals(&items, existing),
             estimate: None,
-            risks: risks(&items, existing, source.visibility, visibility),
+            risks,
             changes,
             // what is left out may be much; it stands last
             warnings: [warnings.clone(), advice, left_out(&items)].concat(),
             items,
             extra,
+            deletes,
         };
         plan.plan_id = plan.hash()?;
         Ok(plan)
@@ -193,16 +199,24 @@ impl TransferPlan {
         self.risks.iter().filter(|risk| !risk.is_covered_by(consent)).collect()
     }
 
+    /// Refuses a plan that deletes more than may be deleted at once, whoever allows it.
+    pub fn check_deletion(&self) -> Result<()> {
+        self.check(Consent { risks: true, loosened_visibility: true, deletion: true })
+    }
+
     /// Refuses a plan with a risk that the user has not confirmed.
     pub fn check(&self, consent: Consent) -> Result<()> {
         let open = self.uncovered(consent);
         let Some(first) = open.first() else { return Ok(()) };
+        if let Some(refusal) = removal::refusal(&open) {
+            return Err(refusal.with("destination", &self.request.destination));
+        }
         let loosened = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
         let what: Vec<_> = open.iter().map(|risk| risk.describe()).collect();
         let leaves_out = matches!(open.as_slice(), [Risk::LeftOut { .. }]);
         let hint = match (loosened, open.len() > 1 || !matches!(first, Risk::LoosenedVisibility { .. })) {
-            (true, true) => "pass --yes and --loosen-visibility to allow both",
-            (true, false) => "make the destination private, name another one with --dest, or pass --loosen-visibility to publish the files",
+            (true, true) => "pass --yes and --allow-public to allow both",
+            (true, false) => "make the destination private, name another one with --dest, or pass --allow-public to publish the files",
             _ if leaves_out => "look at it with --dry-run; pass --yes to copy the rest without it",
             _ => "look at it with --dry-run; pass --yes to allow it",
         };

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::word;
 use crate::protocol::Consent;
-use crate::repo::{RepoPath, Visibility};
+use crate::repo::{RepoPath, Sha256, Visibility};
 
 /// Something that only the user may allow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +31,17 @@ pub enum Risk {
         from: Visibility,
         /// The destination's.
         to: Visibility,
+    },
+    /// Files that only the destination has will be deleted.
+    Delete {
+        /// How many.
+        files: u64,
+        /// The first of them.
+        first: Vec<RepoPath>,
+        /// So many may be deleted at once, whoever allows it.
+        most: u64,
+        /// A hash over all their paths: other files are another risk.
+        listing: Sha256,
     },
     /// It costs more than may be spent without asking.
     Cost {
@@ -66,8 +76,13 @@ impl Risk {
                 let what = if *files == 1 { "a file".to_owned() } else { format!("{files} files") };
                 format!("leaves out {what} that cannot be copied: {} ({})", some(first, *files), reasons.join("; "))
             }
+            Self::Delete { files, first, most, .. } => {
+                let what = if *files == 1 { "a file".to_owned() } else { format!("{files} files") };
+                let more = if files > most { format!("; at most {most} may be deleted at once") } else { String::new() };
+                format!("deletes {what} that only the destination has: {}{more}", some(first, *files))
+            }
             Self::LoosenedVisibility { from, to } => {
-                format!("the source is {} and the destination is {}: more people could read the files", word(*from), word(*to))
+                format!("the source is {} and the destination is {}: more people could read the files", from.word(), to.word())
             }
             Self::Cost { cents, limit_cents } => {
                 let dollars = |cents: u64| format!("${}.{:02}", cents / 100, cents % 100);
@@ -76,11 +91,17 @@ impl Risk {
         }
     }
 
+    /// Whether it takes a person's own word: a flag for it alone, or a field of a form. No answer to all risks together covers it.
+    pub fn needs_own_word(&self) -> bool {
+        matches!(self, Self::LoosenedVisibility { .. } | Self::Delete { .. })
+    }
+
     /// Whether this consent covers it.
     pub fn is_covered_by(&self, consent: Consent) -> bool {
         match self {
             Self::Overwrite { .. } | Self::LeftOut { .. } | Self::Cost { .. } => consent.risks,
             Self::LoosenedVisibility { .. } => consent.loosened_visibility,
+            Self::Delete { files, most, .. } => consent.deletion && files <= most,
         }
     }
 }

@@ -33,6 +33,7 @@ fn request() -> Request {
         destination: RepoRef::new(Platform::ModelScope, RepoType::Model, "alice/bert".parse().unwrap()),
         include: Vec::new(),
         exclude: Vec::new(),
+        delete: None,
     }
 }
 
@@ -72,8 +73,8 @@ fn a_private_source_makes_a_private_copy_and_never_goes_public_unasked() {
     let source = manifest(Platform::HuggingFace, Visibility::Private, &[("a.bin", b"a")]);
     assert_eq!(plan(&source, None).destination_visibility, Visibility::Private);
     let open = plan(&source, Some(manifest(Platform::ModelScope, Visibility::Public, &[])));
-    assert_eq!(open.check(Consent { risks: true, loosened_visibility: false }).unwrap_err().kind(), ErrorKind::NeedsConfirmation);
-    open.check(Consent { risks: false, loosened_visibility: true }).unwrap();
+    assert_eq!(open.check(Consent { risks: true, ..Consent::default() }).unwrap_err().kind(), ErrorKind::NeedsConfirmation);
+    open.check(Consent { loosened_visibility: true, ..Consent::default() }).unwrap();
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub struct Job {
     /// What lies at the destination where the user confirmed that it is replaced. Anything else is not.
     #[serde(default)]
     pub replaces: Vec<FileEntry>,
+    /// What of the destination the user saw to be deleted. Anything else is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<FileEntry>,
     /// Where the hubs are.
     pub endpoints: Endpoints,
     /// Pairs of digests of one content, found by hashing it; they save reading it again to compare.
@@ -151,6 +154,18 @@ pub struct Request {
     /// Globs of paths to leave.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Whether what the source no longer has is deleted at the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Deletion>,
+}
+
+/// The wish to delete at the destination what the source does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deletion {
+    /// So many files are deleted at most; the plan's own bound when absent.
+    #[serde(default)]
+    pub most: Option<u64>,
 }
 
 /// What the user confirmed beyond the ordinary.
@@ -161,6 +176,9 @@ pub struct Consent {
     pub risks: bool,
     /// Putting what is not public into a repository that more people can read.
     pub loosened_visibility: bool,
+    /// Deleting files at the destination.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion: bool,
 }
 
 /// Where the hubs are.
@@ -200,5 +218,25 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { streams: 8, most_streams: 64, memory: 96 << 20, idle_seconds: 20 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_that_does_not_delete_wrote_is_read_and_written_as_it_was() {
+        let request = r#"{"source":{"platform":"hf","type":"model","id":"alice/bert"},"revision":null,"destination":{"platform":"ms","type":"model","id":"alice/bert"},"include":[],"exclude":[]}"#;
+        let consent = r#"{"risks":true,"loosened_visibility":false}"#;
+        for text in [request, consent] {
+            let again = match serde_json::from_str::<Request>(text) {
+                Ok(request) => serde_json::to_string(&request).unwrap(),
+                Err(_) => serde_json::to_string(&serde_json::from_str::<Consent>(text).unwrap()).unwrap(),
+            };
+            assert_eq!(again, text);
+        }
+        let asked = Request { delete: Some(Deletion { most: Some(3) }), ..serde_json::from_str(request).unwrap() };
+        assert_eq!(serde_json::from_str::<Request>(&serde_json::to_string(&asked).unwrap()).unwrap(), asked);
     }
 }

@@ -10,7 +10,7 @@ mod versions;
 
 pub use event::{Event, How, InFlight, LandedBlob, ProvenFile, What};
 pub use filling::Filling;
-pub use job::{Before, Consent, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
+pub use job::{Before, Consent, Deletion, Endpoints, Job, Limits, ModalAddress, Request, Role, RunnerKind};
 pub use places::Places;
 pub use proven::ProvenFiles;
 pub use report::{ByteCounts, DestinationReport, FileCounts, HowCounts, Report, Resources, SourceReport, State, VerificationReport};
@@ -26,3 +26,8 @@ pub const LIST_LIMIT: usize = 20;
 
 /// How many bytes a line of events has at most, its end included. Only a file whose path alone is longer makes a longer one.
 pub const LINE_LIMIT: usize = 4096;
+
+/// Whether a count need not be told: those that are nothing nearly always.
+pub fn is_nothing(count: &u64) -> bool {
+    *count == 0
+}

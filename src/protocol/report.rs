@@ -93,6 +93,10 @@ pub struct Report {
     pub runner: String,
     /// How many processes carried.
     pub workers: u32,
+    /// Whether nothing was started, because both repositories are at the commits that migration `id` proved to be equal: then counts and ways
+    /// of proof are those of that migration. Or because both listings name the same hashes, where this machine holds no proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub up_to_date: bool,
     /// Why it did not end well.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<ErrorReport>,
@@ -143,6 +147,9 @@ pub struct FileCounts {
     pub skipped: u64,
     /// Not wanted, not possible, or the destination's own.
     pub left_out: u64,
+    /// Deleted at the destination, because the source does not have them. Not among the others.
+    #[serde(default, skip_serializing_if = "super::is_nothing")]
+    pub deleted: u64,
     /// Of those left out, what was asked for and could not be had or given.
     #[serde(default)]
     pub refused: u64,
@@ -199,6 +206,9 @@ pub struct HowCounts {
     pub reference: u64,
     /// [`super::How::ReadBack`]
     pub read_back: u64,
+    /// Of a run that found nothing to do without any proof at hand: the listings of both hubs name the same hash.
+    #[serde(default, skip_serializing_if = "super::is_nothing")]
+    pub listed: u64,
 }
 
 /// What a migration took, where the system tells (Linux).

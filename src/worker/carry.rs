@@ -1,5 +1,6 @@
 //! Carries one file: source stream → hash → destination, with the digest as the gate.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +23,11 @@ const WITHHELD: u64 = 1 << 20;
 /// Chunks between reading and sending. One, because bytes that wait have left the processor's cache when they are sent.
 pub(super) const DEPTH: usize = 1;
 
-/// A part that moves this many bytes a second is held back by this machine and not by its line: another one beside it would only be held
-/// in memory, and hashed after it has left the processor's cache.
+/// A file that moves this many bytes a second is held back by this machine and not by its line: a part ahead would only be held in memory,
+/// and hashed after it has left the processor's cache.
 const FAST: u64 = 500_000_000;
+/// Parts over which that is the mean. One late part says nothing, and in a file of ten thousand parts some are late.
+const RECENT: usize = 64;
 
 /// Compares what was hashed with what the source says of the file.
 ///
@@ -72,7 +75,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         }
     }
 
-    /// A multipart upload. Parts go up in parallel, each from its own ranged read, unless one alone is as fast as this machine; the whole
+    /// A multipart upload. Parts go up in parallel, each from its own ranged read, unless the file is as fast as this machine; the whole
     /// file is hashed in order. A part ahead of the hash is held whole, so parts in flight are one plus what fits into memory. Returns the parts' tags; the caller completes the
     /// upload with them, which it never comes to when the digest is wrong.
     pub(super) async fn carry_parts(
@@ -89,7 +92,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         // the receiver is at hand, so it arrives
         let _infallible = first.send(Hasher::new(file.size, file.digests));
         let mut launched = 0;
-        let mut slow_at = Instant::now();
+        let mut starts = Starts::default();
         while launched < urls.len() || !flying.is_empty() {
             let is_first = flying.is_empty();
             tokio::select! {
@@ -99,7 +102,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                         ended.map_err(|error| Error::new(ErrorKind::Local, "a part died").because(error)).flatten()?;
                     tags[index] = tag;
                 }
-                memory = self.room_for_part(part_size, is_first, slow_at), if launched < urls.len() => {
+                memory = self.room_for_part(part_size, is_first, starts.slow_at(part_size)), if launched < urls.len() => {
                     let start = launched as u64 * part_size;
                     let range = start..(start + part_size).min(file.size);
                     let part = Part { range, index: launched, request: by_put(urls[launched].clone()), complete: complete.clone() };
@@ -114,7 +117,7 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                         Ok((index, tag))
                     });
                     launched += 1;
-                    slow_at = Instant::now() + Duration::from_secs_f64(part_size as f64 / FAST as f64);
+                    starts.one_now();
                     // lets it ask for its place in flight before the next part does
                     tokio::task::yield_now().await;
                 }
@@ -138,6 +141,27 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             // never fits: this part starts when it is the next to be hashed
             _ => std::future::pending().await,
         }
+    }
+}
+
+/// When the latest parts of a file were started.
+#[derive(Default)]
+struct Starts {
+    recent: VecDeque<Instant>,
+}
+
+impl Starts {
+    fn one_now(&mut self) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Instant::now());
+    }
+
+    /// From then on the file has moved less than [`FAST`] since the oldest of them.
+    fn slow_at(&self, part_size: u64) -> Instant {
+        let fast = Duration::from_secs_f64(self.recent.len() as f64 * part_size as f64 / FAST as f64);
+        self.recent.front().map_or_else(Instant::now, |oldest| *oldest + fast)
     }
 }
 

@@ -64,6 +64,7 @@ fn several_sources_are_each_a_migration_of_its_own() {
     let recent = world.run(&["status", "--json"]).exits(0).json();
     let ids: BTreeSet<_> = recent["migrations"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 3);
+    world.forget_state();
     let again = world.run(&["migrate", "hf:alice/bert", "hf:alice/gpt", "ms:alice/corpus", "--json"]).exits(0);
     assert_eq!(again.stderr, "", "progress is left out");
     let again = summary(&again);
@@ -241,9 +242,9 @@ fn a_space_among_others_is_skipped_with_a_warning() {
     insta::assert_snapshot!("space_skipped", outcome.shown(&world));
     let json = summary(&world.run(&["migrate", "hf:alice/demo", "hf:alice/bert", "--json"]).exits(0));
     assert_eq!(states(&json), ["skipped", "verified"]);
-    assert_eq!(json["migrations"][0]["error"]["kind"], "unsupported");
+    assert_eq!(json["migrations"][0]["error"]["kind"], "not_migrated");
     let page = format!("{}/spaces/alice/demo", world.hf.endpoint());
-    assert_eq!(states(&summary(&world.run(&["migrate", "hf:alice/demo", &page, "--json"]).exits(2))), ["skipped", "skipped"]);
+    assert_eq!(states(&summary(&world.run(&["migrate", "hf:alice/demo", &page, "--json"]).exits(3))), ["skipped", "skipped"]);
 }
 
 /// The copy of `alice/bert` differs, so overwriting it wants a consent; that of `alice/gpt` does not exist.
@@ -309,6 +310,7 @@ fn the_exit_code_is_that_of_the_gravest() {
     world.run(&["migrate", "hf:alice/odd"]).exits(0);
     let odd = world.ms.repo(modelscope::RepoKind::Model, "alice/odd");
     odd.misbehave(|quirks| drop(quirks.serves_instead.insert("a.txt".to_owned(), b"b".to_vec().into())));
+    world.forget_state();
     let (refused, failed, odd) = ("hf:alice/bert", "hf:alice/none", "hf:alice/odd");
     world.run(&["migrate", refused, failed]).exits(1);
     let outcome = world.run(&["migrate", refused, failed, odd, "hf:alice/gpt"]).exits(4);
@@ -326,6 +328,7 @@ fn detached_migrations_all_run_by_themselves() {
     for id in &ids {
         world.run(&["status", id, "--follow"]).exits(0);
     }
+    world.forget_state();
     let json = world.run(&["migrate", "hf:alice/bert", "hf:alice/none", "hf:alice/gpt", "--detach", "--json"]).exits(1).json();
     assert_eq!((&json["started"], &json["succeeded"], &json["failed"]), (&2.into(), &0.into(), &1.into()));
     for index in [0, 2] {

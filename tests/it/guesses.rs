@@ -82,6 +82,7 @@ both_ways! {
         }
         // what is small is read and recognised; what is large could be anybody's, and is not replaced unasked
         let head = trip.copy().head();
+        trip.world.forget_state();
         let refused = trip.migrate(&[]).exits(3).json()["error"]["message"].to_string();
         assert!(refused.contains("3 files") && refused.contains("model-00002.safetensors"), "{refused}");
         assert_eq!(trip.copy().head(), head);

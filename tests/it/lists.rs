@@ -67,6 +67,7 @@ fn a_report_of_long_names_fits_into_a_line_and_counts_them_all() {
 #[test]
 fn what_a_person_is_told_counts_them_all_too() {
     let world = world_of_long_names();
+    world.forget_state();
     let shown = world.run(&["migrate", "hf:alice/corpus", "--yes"]).exits(4).stdout;
     let more = |start: &str| {
         let line = shown.lines().rfind(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {shown}"));

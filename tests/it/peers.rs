@@ -96,3 +96,41 @@ fn the_real_model_goes_from_modelscope_to_hugging_face_as_a_model() {
 fn the_real_model_goes_from_modelscope_to_hugging_face_as_a_dataset() {
     real_model_travels(&World::start(), "ms", "hf", "dataset");
 }
+
+/// The official client deletes at both stand-ins; what it deleted at the source hf2ms deletes at the destination.
+fn what_the_official_client_deletes(from: &str, to: &str) {
+    let world = World::start();
+    let peer = Peer { world: &world, venv: peers() };
+    let folder = world.home.join("sent");
+    std::fs::create_dir_all(folder.join("sub")).unwrap();
+    for path in ["README.md", "sub/a.txt", "b.bin", "c.txt"] {
+        std::fs::write(folder.join(path), format!("# {path}\n")).unwrap();
+    }
+    std::fs::write(folder.join("weights.safetensors"), vec![7; 300_000]).unwrap();
+    let repo = ["--type", "model", "--repo", "alice/mirror"];
+    peer.run(&[&["upload", "--hub", from, "--folder", folder.to_str().unwrap()], &repo[..]].concat());
+    let source = format!("{from}:alice/mirror");
+    world.run(&["migrate", &source, "--json"]).exits(0);
+    peer.run(&[&["delete", "--hub", from, "--path", "sub/a.txt", "--path", "weights.safetensors"], &repo[..]].concat());
+    // the copy loses one at the hand of its hub's own client, too
+    peer.run(&[&["delete", "--hub", to, "--path", "weights.safetensors"], &repo[..]].concat());
+
+    let report = world.run(&["migrate", &source, "--delete", "--json"]).exits(0).json();
+
+    assert_eq!((&report["files"]["deleted"], &report["files"]["skipped"]), (&1.into(), &3.into()), "{report}");
+    let arrived = world.home.join("arrived");
+    peer.run(&[&["download", "--hub", to, "--to", arrived.to_str().unwrap()], &repo[..]].concat());
+    let left = peer.hashes(arrived.to_str().unwrap());
+    let left: Vec<_> = left.keys().filter(|path| *path != "configuration.json").collect();
+    assert_eq!(left, ["README.md", "b.bin", "c.txt"]);
+}
+
+#[test]
+fn what_the_official_client_deletes_on_hugging_face_goes_on_modelscope() {
+    what_the_official_client_deletes("hf", "ms");
+}
+
+#[test]
+fn what_the_official_client_deletes_on_modelscope_goes_on_hugging_face() {
+    what_the_official_client_deletes("ms", "hf");
+}

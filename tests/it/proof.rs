@@ -78,6 +78,7 @@ fn a_card_that_was_changed_is_proven_as_it_is_at_the_destination() {
 #[test]
 fn a_second_run_has_a_proof_of_its_own_by_reference_or_read_back() {
     let (world, _) = migrated();
+    world.forget_state();
     let again = world.run(&["migrate", "hf:alice/bert", "--json"]).exits(0).json();
     let proof = world.run(&["proof", id(&again)]).exits(0).json();
     assert_eq!(proof["totals"]["how"], serde_json::json!({ "streamed": 0, "reference": 1, "read_back": 2 }));
@@ -113,6 +114,7 @@ fn what_is_not_verified_has_no_proof() {
     world.run(&["migrate", "hf:alice/bert", "--dest", "alice/copy"]).exits(0);
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/copy");
     copy.misbehave(|quirks| drop(quirks.serves_instead.insert("a.txt".to_owned(), b"b".to_vec().into())));
+    world.forget_state();
     let report = world.run(&["migrate", "hf:alice/bert", "--dest", "alice/copy", "--json"]).exits(4).json();
     insta::assert_snapshot!("unproven", world.run(&["proof", id(&report), "-o", "proof.json"]).exits(1).shown(&world));
     assert!(!world.home.join("proof.json").exists());

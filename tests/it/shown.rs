@@ -78,7 +78,7 @@ fn a_gated_source_never_reaches_a_public_destination_unasked() {
     source.file("data.parquet", generated(2, MIB)).gated().commit("all");
     world.hf.repo(RepoKind::Dataset, "alice/corpus").public().commit("theirs");
     let outcome = world.run(&["migrate", "ms:alice/corpus", "--yes"]).exits(3);
-    assert!(outcome.stderr.contains("--loosen-visibility"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("--allow-public"), "{}", outcome.stderr);
     assert_eq!(world.hf.journal().bytes_uploaded(), 0);
 }
 

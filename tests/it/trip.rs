@@ -194,10 +194,11 @@ impl Trip {
     }
 
     pub fn source(&self) -> Repo {
-        match self.way {
-            Way::HfToMs => self.on_hf("alice/bert"),
-            Way::MsToHf => self.on_ms("alice/bert"),
-        }
+        self.source_named("alice/bert")
+    }
+
+    pub fn source_named(&self, name: &str) -> Repo {
+        if self.way == Way::HfToMs { self.on_hf(name) } else { self.on_ms(name) }
     }
 
     /// The repository at the destination, made if it is not there yet.
@@ -206,10 +207,7 @@ impl Trip {
     }
 
     pub fn copy_named(&self, name: &str) -> Repo {
-        match self.way {
-            Way::HfToMs => self.on_ms(name),
-            Way::MsToHf => self.on_hf(name),
-        }
+        if self.way == Way::HfToMs { self.on_ms(name) } else { self.on_hf(name) }
     }
 
     /// The two flags that name source and direction.

@@ -219,9 +219,9 @@ fn a_space_is_refused_until_its_files_are_wanted_as_a_model() {
     let space = world.hf.repo(RepoKind::Space, "alice/demo");
     space.file("app.py", "print(1)\n").file("README.md", "---\nsdk: gradio\n---\n").commit("all");
     let page = format!("{}/spaces/alice/demo", world.hf.endpoint());
-    insta::assert_snapshot!(refused(&world, 2, &["migrate", "hf:alice/demo"]));
-    insta::assert_snapshot!("space_by_page", refused(&world, 2, &["migrate", &page]));
-    insta::assert_snapshot!("space_by_type", refused(&world, 2, &["migrate", "hf:alice/demo", "--type", "space"]));
+    insta::assert_snapshot!(refused(&world, 3, &["migrate", "hf:alice/demo"]));
+    insta::assert_snapshot!("space_by_page", refused(&world, 3, &["migrate", &page]));
+    insta::assert_snapshot!("space_by_type", refused(&world, 3, &["migrate", "hf:alice/demo", "--type", "space"]));
     world.run(&["plan", &page, "--repo-type", "model"]).exits(0);
     let outcome = world.run(&["migrate", "hf:alice/demo", "--repo-type", "model"]).exits(0);
     insta::assert_snapshot!("space_as_model", outcome.shown(&world));

@@ -126,7 +126,7 @@ fn a_copy_made_public_on_request_does_not_name_its_private_source() {
     let source = fill_hf(&world);
     source.private();
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/open");
-    migrated(&world, "hf:alice/unborn-product", &["--dest", "alice/open", "--loosen-visibility", "--yes"]);
+    migrated(&world, "hf:alice/unborn-product", &["--dest", "alice/open", "--allow-public", "--yes"]);
     let message = copy.commits()[0].message.clone();
     assert!(!message.contains("unborn") && !message.contains(&source.head()), "{message}");
     assert_eq!(copy.commits().len(), 2);
@@ -135,7 +135,7 @@ fn a_copy_made_public_on_request_does_not_name_its_private_source() {
     let source = fill_ms(&world);
     source.internal();
     let copy = world.hf.repo(RepoKind::Model, "alice/open");
-    migrated(&world, "ms:alice/unborn-product", &["--dest", "alice/open", "--loosen-visibility"]);
+    migrated(&world, "ms:alice/unborn-product", &["--dest", "alice/open", "--allow-public"]);
     let commit = copy.commits()[0].clone();
     let message = format!("{}\n{}", commit.summary, commit.description);
     assert!(!message.contains("unborn") && !message.contains(&source.head()), "{message}");

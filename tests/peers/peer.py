@@ -73,6 +73,19 @@ def download(args: argparse.Namespace) -> dict:
     return {"repo": args.repo, "to": str(to), "files": digests(to)}
 
 
+def delete(args: argparse.Namespace) -> dict:
+    """Deletes files with the official client, in one commit."""
+    if args.hub == "hf":
+        from huggingface_hub import HfApi
+
+        return {"commit": HfApi().delete_files(args.repo, args.path, repo_type=args.type).oid}
+
+    from modelscope_hub import HubApi
+
+    api = HubApi(token=os.environ.get("MODELSCOPE_API_TOKEN"), endpoint=os.environ.get("MODELSCOPE_ENDPOINT"))
+    return {"commit": last_oid(api.delete_files(args.repo, args.type, args.path))}
+
+
 def hashes(args: argparse.Namespace) -> dict:
     """Digests and sizes of every file below a folder."""
     return {"files": digests(args.folder.resolve())}
@@ -138,6 +151,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     down = of_a_hub("download", download)
     down.add_argument("--to", type=Path, required=True, metavar="DIR")
     down.add_argument("--revision")
+    away = of_a_hub("delete", delete)
+    away.add_argument("--path", action="append", required=True, metavar="PATH")
     command("hashes", hashes).add_argument("folder", type=Path, metavar="DIR")
     command("model-path", model_path)
     command("open-safetensors", open_safetensors).add_argument("file", type=Path, metavar="FILE")

@@ -75,6 +75,7 @@ fn plan(source: &Manifest, destination: Option<&Manifest>, globs: (&[String], &[
         destination: repo(source.repo.platform.other()),
         include: globs.0.to_vec(),
         exclude: globs.1.to_vec(),
+        delete: None,
     };
     let existing = destination.map(|manifest| Existing { manifest: manifest.clone() });
     let inputs = Inputs {

@@ -38,7 +38,7 @@ pub(in crate::cli) fn takes(index: usize, all: usize, member: &Member, estimate:
 
 /// How one source ended, with what to do where it did not end well.
 pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> String {
-    let head = format!("[{}/{all}] {}  {}", index + 1, member.state(), member.source());
+    let head = format!("[{}/{all}] {}  {}", index + 1, state(member), member.source());
     let (message, hint) = match &member.stage {
         Stage::Ended(report) => match &report.error {
             Some(error) => (error.message.clone(), error.hint.clone()),
@@ -85,6 +85,14 @@ pub(in crate::cli) fn batch(batch: &Batch) -> String {
     text.trim_end().to_owned()
 }
 
+/// The word for what became of it.
+fn state(member: &Member) -> &'static str {
+    match &member.stage {
+        Stage::Ended(report) if report.up_to_date => "up to date",
+        _ => member.state(),
+    }
+}
+
 fn row(member: &Member) -> [String; 6] {
     let (files, bytes) = match &member.stage {
         Stage::Ended(report) => (format!("{}/{}", report.verification.matched, report.files.total), size(report.bytes.total)),
@@ -96,5 +104,5 @@ fn row(member: &Member) -> [String; 6] {
         (None, None, Stage::Ended(report)) => report.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
         (None, None, _) => String::new(),
     };
-    [member.source(), member.state().to_owned(), member.destination(), files, bytes, why]
+    [member.source(), state(member).to_owned(), member.destination(), files, bytes, why]
 }

@@ -11,7 +11,7 @@ pub(super) use plan::{PlanShown, plan};
 
 use crate::journal::Glance;
 use crate::migration::{PlatformCheck, Verdict};
-use crate::plan::{TransferPlan, word};
+use crate::plan::TransferPlan;
 use crate::progress::Progress;
 use crate::protocol::{Report, State};
 use crate::repo::RepoPath;
@@ -30,12 +30,16 @@ pub(super) const PASSES_HERE: &str = "the bytes pass through this machine (runne
 pub(super) fn start(plan: &TransferPlan) -> String {
     let request = &plan.request;
     let what = format!("{} → {} ({}): ", request.source, request.destination, request.destination.repo_type);
-    let create = if plan.create { format!(", creating it {}", word(plan.destination_visibility)) } else { String::new() };
+    let create = if plan.create { format!(", creating it {}", plan.destination_visibility.word()) } else { String::new() };
+    let delete = match plan.deletes.len() as u64 {
+        0 => String::new(),
+        deletes => format!(", {} to delete", count(deletes, "file")),
+    };
     if plan.totals.copy == 0 {
-        return format!("{what}{} there already, nothing to copy{create}", count(plan.totals.present, "file"));
+        return format!("{what}{} there already, nothing to copy{delete}{create}", count(plan.totals.present, "file"));
     }
     format!(
-        "{what}{} to copy ({}), {} there already{create}",
+        "{what}{} to copy ({}), {} there already{delete}{create}",
         count(plan.totals.copy, "file"),
         size(plan.totals.copy_bytes),
         plan.totals.present
@@ -62,18 +66,28 @@ fn some_of(paths: &[RepoPath], count: u64) -> String {
 pub(super) fn report(report: &Report) -> String {
     let mut text = String::new();
     let verification = &report.verification;
-    line_of(&mut text, &format!("{}  {}", report.state.name(), report.destination.url));
+    let state = if report.up_to_date { "up to date" } else { report.state.name() };
+    line_of(&mut text, &format!("{state}  {}", report.destination.url));
+    if report.up_to_date {
+        let why = match verification.how.listed {
+            0 => format!("source and destination are at the commits that {} proved to be equal", report.id),
+            _ => "both hubs list the same hashes for every file; `hf2ms verify` reads them".to_owned(),
+        };
+        line_of(&mut text, &format!("        {why}"));
+    }
+    let listed = if verification.how.listed > 0 { format!(", {} by listings", verification.how.listed) } else { String::new() };
     line_of(
         &mut text,
         &format!(
-            "files   {} of {} proven: {} streamed, {} by reference, {} read back",
+            "files   {} of {} proven: {} streamed, {} by reference, {} read back{listed}",
             verification.matched, report.files.total, verification.how.streamed, verification.how.reference, verification.how.read_back
         ),
     );
+    let deleted = if report.files.deleted > 0 { format!(", {} deleted", report.files.deleted) } else { String::new() };
     line_of(
         &mut text,
         &format!(
-            "        {} copied, {} reused, {} there already, {} left out",
+            "        {} copied, {} reused, {} there already, {} left out{deleted}",
             report.files.copied, report.files.reused, report.files.skipped, report.files.left_out
         ),
     );

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{NAMED, count, line_of, size};
 use crate::config::Config;
 use crate::plan::modal::ModalEstimate;
-use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan, word};
+use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan};
 use crate::repo::{Platform, RepoPath};
 
 /// Downloads that Hugging Face allows a free account in five minutes (facts, huggingface §2 "Rate limits").
@@ -45,6 +45,10 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Optio
     let totals = &plan.totals;
     line_of(&mut text, &format!("there        {} ({})", count(totals.present, "file"), size(totals.present_bytes)));
     left_out(&mut text, plan);
+    if !plan.deletes.is_empty() {
+        line_of(&mut text, &format!("delete       {} only at the destination", count(plan.deletes.len() as u64, "file")));
+        list(&mut text, "  ", plan.deletes.iter().map(|path| (path, String::new())));
+    }
     if !plan.extra.is_empty() {
         line_of(&mut text, &format!("extra        {} only at the destination; they stay", count(plan.extra.len() as u64, "file")));
         list(&mut text, "  ", plan.extra.iter().map(|path| (path, String::new())));
@@ -65,10 +69,10 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Optio
 
 fn shores(text: &mut String, config: &Config, plan: &TransferPlan) {
     let request = &plan.request;
-    line_of(text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, word(plan.source_visibility)));
+    line_of(text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, plan.source_visibility.word()));
     line_of(text, &format!("  at commit  {}", plan.source_commit.as_deref().unwrap_or("none, it is empty")));
     let state = if plan.create { "will be created" } else { "exists" };
-    let (destination, visibility) = (&request.destination, word(plan.destination_visibility));
+    let (destination, visibility) = (&request.destination, plan.destination_visibility.word());
     line_of(text, &format!("destination  {destination} ({}, {visibility}, {state})", destination.repo_type));
     for platform in [request.source.platform, request.destination.platform] {
         if let Some(found) = config.found(platform) {

@@ -241,11 +241,13 @@ fn job(conductor: &Conductor<'_>, survey: &Survey) -> Job {
             revision: Some(source.revision.clone()),
             include: Vec::new(),
             exclude: Vec::new(),
+            delete: None,
             ..conductor.job.request.clone()
         },
         source_commit: source.commit.clone(),
         consent: Consent::default(),
         replaces: Vec::new(),
+        removes: Vec::new(),
         known: Vec::new(),
         compared: 0,
         limits: Limits { idle_seconds: conductor.job.limits.idle_seconds, ..container(conductor).limits() },

@@ -19,6 +19,7 @@ pub(super) fn is_final(kind: ErrorKind) -> bool {
         | ErrorKind::Unproven
         | ErrorKind::NeedsConfirmation
         | ErrorKind::Unsupported
+        | ErrorKind::NotMigrated
         | ErrorKind::Protocol => true,
     }
 }

@@ -1,5 +1,6 @@
 //! Hugging Face. Facts: `huggingface` §1–§3.
 
+mod glance;
 mod upload;
 mod wire;
 

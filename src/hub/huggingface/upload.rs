@@ -99,7 +99,7 @@ fn batch_answer(body: &[u8]) -> Result<BatchAnswer<'_>> {
 
 impl HuggingFace {
     pub(super) async fn create_repo(&self, repo: &RepoRef, visibility: Visibility) -> Result<Created> {
-        let open = if visibility.is_open() { "public" } else { "private" };
+        let open = if visibility == Visibility::Public { "public" } else { "private" };
         let body = json!({
             "name": repo.id.name(), "organization": repo.id.namespace(), "type": repo.repo_type.to_string(), "visibility": open,
         });
@@ -304,6 +304,10 @@ fn ndjson(commit: &Commit) -> Vec<Piece> {
                 pieces.push(Piece::Plain(start.into()));
                 pieces.push(Piece::Base64(content.clone()));
                 pieces.push(Piece::Plain("\"}}\n".into()));
+            }
+            Action::Delete { path } => {
+                let line = json!({ "key": "deletedFile", "value": { "path": path } });
+                pieces.push(Piece::Plain(format!("{line}\n").into()));
             }
         }
     }

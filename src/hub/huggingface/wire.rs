@@ -27,11 +27,14 @@ impl Info {
     /// be open is not open.
     pub(super) fn visibility(&self) -> Visibility {
         let private = self.private || self.visibility.as_deref().is_some_and(|word| word != "public");
-        let gated = !matches!(self.gated, serde_json::Value::Null | serde_json::Value::Bool(false));
-        match (private, gated) {
-            (true, _) => Visibility::Private,
-            (false, true) => Visibility::Gated,
-            (false, false) => Visibility::Public,
+        match &self.gated {
+            _ if private => Visibility::Private,
+            serde_json::Value::Null | serde_json::Value::Bool(false) => Visibility::Public,
+            gated => match gated.as_str() {
+                Some("auto") => Visibility::GatedAuto,
+                Some("manual") => Visibility::GatedManual,
+                _ => Visibility::Gated,
+            },
         }
     }
 }

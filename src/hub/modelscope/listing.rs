@@ -11,9 +11,9 @@ use crate::hub::RepoInfo;
 use crate::repo::{Manifest, RepoRef, RepoType, encode};
 
 /// A model listing of this length may be cut, and nothing marks it.
-const CAP: usize = 3000;
+pub(super) const CAP: usize = 3000;
 /// What the official client asks for.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 /// Commits looked at for the head and the first one.
 const COMMITS: usize = 50;
 /// How often a refusal in the middle of a listing is asked past: four tries, as the official client does.

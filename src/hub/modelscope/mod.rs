@@ -1,5 +1,6 @@
 //! ModelScope. Facts: `modelscope` §1–§3.
 
+mod glance;
 mod listing;
 mod upload;
 mod wire;

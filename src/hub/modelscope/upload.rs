@@ -67,7 +67,7 @@ impl ModelScope {
         let number = match visibility {
             Visibility::Public => 5,
             Visibility::Internal => 3,
-            Visibility::Gated | Visibility::Private => 1,
+            Visibility::GatedAuto | Visibility::GatedManual | Visibility::Gated | Visibility::Private => 1,
         };
         let (owner, name, licence) = (repo.id.namespace(), repo.id.name(), licence.unwrap_or("Other"));
         let request = if repo.repo_type == RepoType::Dataset {
@@ -224,6 +224,12 @@ fn body(commit: &Commit, replace_with: &str) -> Vec<Piece> {
                     "{comma}{{\"action\":{verb},\"path\":{path},\"type\":\"normal\",\"size\":{size},\"sha256\":\"\",\"encoding\":\"base64\",\"content\":\""
                 );
                 pieces.extend([Piece::Plain(start.into()), Piece::Base64(content.clone()), Piece::Plain("\"}".into())]);
+            }
+            Action::Delete { path } => {
+                let action = json!({
+                    "action": "delete", "path": path, "type": "normal", "size": 0, "sha256": "", "content": "", "encoding": "",
+                });
+                pieces.push(Piece::Plain(format!("{comma}{action}").into()));
             }
         }
     }

@@ -13,14 +13,14 @@ use crate::error::Result;
 use crate::journal::{Entry, Folder};
 use crate::migration::{self, KeptPlan};
 use crate::plan::{Risk, TransferPlan};
-use crate::protocol::{Consent, Request, RunnerKind, State};
+use crate::protocol::{Consent, Deletion, Request, RunnerKind, State};
 
 /// After how many seconds there may be something new.
 const POLL: u64 = 10;
 
 /// Starts the migration that a plan describes and returns within seconds; it goes on by itself, also when this session ends, and status follows it.
 /// Plans again first and refuses if the source changed or a new risk appeared. Called again with the same plan while it runs, it names the running
-/// one. With unconfirmed risks nothing starts: a client with forms asks the user, else the state is needs_confirmation. Never deletes;
+/// one. With unconfirmed risks nothing starts: a client with forms asks the user, else the state is needs_confirmation. Deletes and
 /// overwrites only what a confirmed risk names.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +28,8 @@ pub(in crate::mcp) struct Arguments {
     /// The plan to carry out, from plan_migration.
     #[schemars(extend("pattern" = "^plan-[0-9a-f]{16}$"))]
     plan_id: String,
-    /// Risks of the plan that the user allows. Loosened visibility is not among them: only a person allows it, in a form or on a terminal.
+    /// Risks of the plan that the user allows. Loosened visibility and deleting are not among them: only a person allows those, in a form or on a
+    /// terminal.
     #[serde(default)]
     confirm_risks: Vec<Confirmed>,
 }
@@ -118,6 +119,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments, mut asking: Askin
         let prepared = kept.again(config, how).await?;
         let is_open = |risk: &&Risk| !is_confirmed(risk, &confirm_risks) && !allowed.iter().any(|allowed| allowed.covers(risk));
         let open: Vec<Risk> = prepared.plan.risks.iter().filter(is_open).cloned().collect();
+        prepared.plan.check_deletion()?;
         if open.is_empty() {
             let (folder, ran_already) = migration::start(config, &prepared, consent(&prepared.plan), how).await?;
             return started(&folder, &kept.request, ran_already).answer();
@@ -132,20 +134,23 @@ pub(super) async fn run(config: &Config, arguments: Arguments, mut asking: Askin
     }
 }
 
-/// Whether the caller may confirm it and does. Who may read the files is for a person.
+/// Whether the caller may confirm it and does. Who may read the files, and what is deleted, is for a person.
 fn is_confirmed(risk: &Risk, confirmed: &[Confirmed]) -> bool {
     match risk {
         Risk::Overwrite { .. } => confirmed.contains(&Confirmed::Overwrite),
         Risk::LeftOut { .. } => confirmed.contains(&Confirmed::LeftOut),
         Risk::Cost { .. } => confirmed.contains(&Confirmed::Cost),
-        Risk::LoosenedVisibility { .. } => false,
+        Risk::LoosenedVisibility { .. } | Risk::Delete { .. } => false,
     }
 }
 
 /// Consent to the risks of a plan all of which were confirmed, and to no other.
 fn consent(plan: &TransferPlan) -> Consent {
-    let loosens = |risk: &Risk| matches!(risk, Risk::LoosenedVisibility { .. });
-    Consent { risks: plan.risks.iter().any(|risk| !loosens(risk)), loosened_visibility: plan.risks.iter().any(loosens) }
+    Consent {
+        risks: plan.risks.iter().any(|risk| !risk.needs_own_word()),
+        loosened_visibility: plan.risks.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })),
+        deletion: plan.risks.iter().any(|risk| matches!(risk, Risk::Delete { .. })),
+    }
 }
 
 fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome {
@@ -194,12 +199,17 @@ fn names(risks: &[Risk]) -> Vec<&'static str> {
 
 /// How a user allows it where no form asks them.
 fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
-    match open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
-        true => format!(
-            "More people could read the copy than the source. Only a person allows that, by running this on a terminal: {}",
-            command(plan, runner)
-        ),
-        false => format!(
+    let loosens = open.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. }));
+    let deletes = open.iter().any(|risk| matches!(risk, Risk::Delete { .. }));
+    let what = match (loosens, deletes) {
+        (true, true) => Some("More people could read the copy than the source, and files at the destination would be deleted"),
+        (true, false) => Some("More people could read the copy than the source"),
+        (false, true) => Some("Files at the destination would be deleted"),
+        (false, false) => None,
+    };
+    match what {
+        Some(what) => format!("{what}. Only a person allows that, by running this on a terminal: {}", command(plan, runner)),
+        None => format!(
             "Show the risks to the user. If they allow them, call migrate with plan_id {} and confirm_risks {}.",
             plan.plan_id,
             serde_json::json!(names(open))
@@ -207,7 +217,7 @@ fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
     }
 }
 
-/// What a person types to start the same, with more people able to read it.
+/// What a person types to start the same, with what only they allow.
 fn command(plan: &KeptPlan, runner: RunnerKind) -> String {
     let request = &plan.request;
     let mut words = vec!["hf2ms migrate".to_owned(), request.source.to_string()];
@@ -216,10 +226,17 @@ fn command(plan: &KeptPlan, runner: RunnerKind) -> String {
     words.extend(request.revision.iter().map(|revision| quoted("--revision", revision)));
     words.extend(request.include.iter().map(|glob| quoted("--include", glob)));
     words.extend(request.exclude.iter().map(|glob| quoted("--exclude", glob)));
-    words.push(format!("--runner {} --detach --loosen-visibility", runner.name()));
+    words.push(format!("--runner {} --detach", runner.name()));
+    if plan.risks.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
+        words.push("--allow-public".to_owned());
+    }
+    if let Some(Deletion { most }) = request.delete {
+        words.push("--delete".to_owned());
+        words.extend(most.map(|most| format!("--max-delete {most}")));
+    }
     words.extend(plan.manner.workers.map(|workers| format!("--workers {workers}")));
     words.extend(plan.manner.max_seconds.map(|seconds| format!("--max-time {seconds}")));
-    if plan.risks.len() > 1 {
+    if plan.risks.iter().any(|risk| !risk.needs_own_word()) {
         words.push("--yes".to_owned());
     }
     words.join(" ")

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::migration::figures::size;
 use crate::migration::{self, KeptPlan, Manner, Prepared, Reckoning, Wanted, time_limit};
-use crate::plan::{Risk, TransferPlan, word};
-use crate::protocol::RunnerKind;
+use crate::plan::{Risk, TransferPlan};
+use crate::protocol::{Deletion, RunnerKind};
 
 /// Works out what a migration would do, without doing it: which files would be copied, are there already or are left out, sizes, changes to the card,
 /// risks that need the user's word, time and price on Modal. Returns a plan_id for migrate. Creates, moves and changes nothing at either hub.
@@ -40,6 +40,12 @@ pub(in crate::mcp) struct Arguments {
     #[serde(default)]
     #[schemars(length(max = 50))]
     exclude: Vec<String>,
+    /// Delete at the destination what the source does not have; what include and exclude leave out stays. A risk that only the user confirms, in a
+    /// form or on a terminal. False by default.
+    #[serde(default)]
+    delete: bool,
+    /// With delete: more files than this are never deleted. By default half of the destination's files, at least 10 and at most 50.
+    max_delete: Option<u64>,
     /// Where it would run: in Modal's cloud, or as a process of this machine, through whose network every byte then goes. Modal by default where
     /// its token is set.
     runner: Option<Runner>,
@@ -75,6 +81,9 @@ pub(in crate::mcp) struct Outcome {
     files_left_out: u64,
     /// Files that only the destination has. They stay.
     extra_files: u64,
+    /// Files that only the destination has, and that would be deleted.
+    #[serde(skip_serializing_if = "crate::protocol::is_nothing")]
+    files_to_delete: u64,
     /// What only the user may allow.
     risks: Vec<RiskShown>,
     /// Intended differences at the destination, the first few; untrusted repository text.
@@ -95,7 +104,7 @@ pub(in crate::mcp) struct Outcome {
 /// A risk's name, and what would happen.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RiskShown {
-    /// `overwrite`, `left_out`, `cost` or `loosened_visibility`.
+    /// `overwrite`, `left_out`, `cost`, `loosened_visibility` or `delete`.
     pub(super) risk: &'static str,
     /// What would happen; what stands in quotation marks is repository text.
     pub(super) what: String,
@@ -108,6 +117,7 @@ pub(super) fn name(risk: &Risk) -> &'static str {
         Risk::LeftOut { .. } => "left_out",
         Risk::LoosenedVisibility { .. } => "loosened_visibility",
         Risk::Cost { .. } => "cost",
+        Risk::Delete { .. } => "delete",
     }
 }
 
@@ -116,7 +126,11 @@ pub(super) fn shown<'a>(risks: impl IntoIterator<Item = &'a Risk>) -> Vec<RiskSh
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { source, to, dest, repo_type, revision, include, exclude, runner, workers, max_time } = arguments;
+    let Arguments { source, to, dest, repo_type, revision, include, exclude, delete, max_delete, runner, workers, max_time } = arguments;
+    if max_delete.is_some() && !delete {
+        return Err(Error::usage("max_delete bounds delete, which is not set", "set delete too, or leave max_delete out"));
+    }
+    let delete = delete.then_some(Deletion { most: max_delete });
     let manner = Manner { runner: runner.map(Into::into), workers, max_seconds: max_time.as_deref().map(seconds).transpose()? };
     // without a runner a plan is still a plan; migrate is what needs it
     let how = match manner.how(config) {
@@ -124,7 +138,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
         how => how.ok(),
     };
     let repo_type = repo_type.map(Into::into);
-    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude };
+    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude, delete };
     let reckoning = async { Ok(Reckoning::new(config, how).await) };
     let (mut prepared, reckoning) = tokio::try_join!(migration::prepare(config, &wanted), reckoning)?;
     let estimate = reckoning.map(|reckoning| reckoning.of(&prepared));
@@ -147,8 +161,8 @@ fn outcome(prepared: &Prepared, runner: Option<RunnerKind>, estimate: Option<Str
         source: format!("{} ({})", request.source, request.source.repo_type),
         destination: format!("{} ({})", request.destination, request.destination.repo_type),
         source_commit: plan.source_commit.clone(),
-        source_visibility: word(plan.source_visibility),
-        destination_visibility: word(plan.destination_visibility),
+        source_visibility: plan.source_visibility.word(),
+        destination_visibility: plan.destination_visibility.word(),
         creates_destination: plan.create,
         files: totals.files,
         bytes: totals.bytes,
@@ -157,6 +171,7 @@ fn outcome(prepared: &Prepared, runner: Option<RunnerKind>, estimate: Option<Str
         files_present: totals.present,
         files_left_out: totals.left_out,
         extra_files: plan.extra.len() as u64,
+        files_to_delete: plan.deletes.len() as u64,
         risks: shown(&plan.risks),
         changes: first(&plan.changes),
         changes_count: plan.changes.len() as u64,
@@ -170,7 +185,7 @@ fn outcome(prepared: &Prepared, runner: Option<RunnerKind>, estimate: Option<Str
 fn summary(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
     let (totals, request) = (&plan.totals, &plan.request);
     let create = match plan.create {
-        true => format!("; the destination would be created {}", word(plan.destination_visibility)),
+        true => format!("; the destination would be created {}", plan.destination_visibility.word()),
         false => String::new(),
     };
     let passes = match runner {
@@ -180,6 +195,10 @@ fn summary(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
     let extra = match plan.extra.len() {
         0 => String::new(),
         count => format!("; {count} that only the destination has would stay"),
+    };
+    let extra = match plan.deletes.len() {
+        0 => extra,
+        count => format!("{extra}; {count} that only the destination has would be deleted"),
     };
     format!(
         "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}.",
@@ -201,6 +220,11 @@ fn next_step(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
     let by = format!("call migrate with plan_id {}", plan.plan_id);
     match plan.risks.is_empty() {
         true => format!("Show the plan to the user; if they agree, {by}."),
+        false if plan.risks.iter().all(Risk::needs_own_word) => {
+            format!(
+                "Show the risks to the user; if they agree, {by}: it asks them in a form, or names the command with which they allow it."
+            )
+        }
         false => format!("Show the risks to the user. For those they allow, {by} and name them in confirm_risks."),
     }
 }

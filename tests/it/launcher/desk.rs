@@ -202,17 +202,20 @@ pub struct Chat {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
+    /// Until its first answer.
+    began: Option<Instant>,
 }
 
 impl Chat {
     /// With a server that this command starts.
     pub fn with(mut command: Command) -> Self {
+        let began = Some(Instant::now());
         // a group of its own, as below a terminal, that a signal can be sent to
         let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { stdin: child.stdin.take(), child, lines }
+        Self { stdin: child.stdin.take(), child, lines, began }
     }
 
     /// Sends a line as it is.
@@ -225,6 +228,14 @@ impl Chat {
     pub fn ask(&mut self, line: &str) -> Value {
         self.tell(line);
         let answer = self.lines.recv_timeout(PATIENCE).expect("an answer");
+        // clients wait some seconds for a server: `-- launcher --nocapture` shows how long each case takes
+        if let Some(began) = self.began.take() {
+            eprintln!(
+                "{}: first answer {:.2} s after the start",
+                std::thread::current().name().unwrap_or_default(),
+                began.elapsed().as_secs_f64()
+            );
+        }
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 

@@ -143,7 +143,7 @@ fn more_readers_are_allowed_by_a_person_who_says_so_in_a_field_of_its_own_and_by
             assert_not_started(&world);
         }
         let closed = replied(&mut client, era, &plan, &json!({ "action": "cancel" }));
-        assert!(closed["next_step"].as_str().is_some_and(|step| step.contains("--loosen-visibility")), "{closed}");
+        assert!(closed["next_step"].as_str().is_some_and(|step| step.contains("--allow-public")), "{closed}");
         let started = replied(&mut client, era, &plan, &json!({ "action": "accept", "content": { "loosen_visibility": true } }));
         let status = client.until_over(started["migration_id"].as_str().unwrap());
         assert_eq!(status["report"]["state"], "verified", "{status}");

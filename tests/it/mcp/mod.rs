@@ -2,10 +2,12 @@
 
 mod asking;
 mod client;
+mod deleting;
 pub mod http;
 mod journeys;
 mod plans;
 mod refusals;
+mod resources;
 mod secrets;
 mod tasks;
 

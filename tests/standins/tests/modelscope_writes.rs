@@ -96,8 +96,10 @@ fn nothing_is_deleted_by_token_but_a_file_by_commit() {
     }
     assert_eq!(desk.commit(&[delete("README.md")]).status, 200);
     // One absent file rejects everything, in the words that otherwise mean "later".
-    let reply = desk.commit(&[inline("new", b"x"), delete("README.md")]);
-    assert_refused(&reply, 400, 10_030_000_001, "rejected by repository policy");
+    desk.breaks(rules::DELETES_ABSENT, |desk| {
+        let reply = desk.commit(&[inline("new", b"x"), delete("README.md")]);
+        assert_refused(&reply, 400, 10_030_000_001, "rejected by repository policy");
+    });
     assert_eq!(desk.ms.repo(RepoKind::Model, REPO).files().keys().collect::<Vec<_>>(), [".gitattributes"]);
 }
 

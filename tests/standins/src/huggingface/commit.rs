@@ -119,6 +119,11 @@ impl Hub {
                 self.check_blob(state, key, oid, *size, path, behaviour)?;
             }
         }
+        let absent =
+            draft.operations.iter().find(|operation| matches!(operation, Operation::DeleteFile(path) if !head.files.contains_key(path)));
+        if let Some(operation) = absent {
+            self.rig.strict.broken(rules::DELETES_ABSENT, format!("{} of {key}", operation.path()));
+        }
         let repo = state.repo(key).expect("it was there a moment ago");
         let files = apply_operations(&head.files, draft, &repo.quirks.drops, |oid| self.store.get(oid).map(|blob| blob.size))?;
         let changed =

@@ -28,6 +28,8 @@ pub const STALE_PARENT_REPEATED: RuleName = RuleName::for_all("stale-parent-repe
 pub const NO_PARENT: RuleName = RuleName::for_us("no-parent-commit");
 /// A commit that changes nothing.
 pub const EMPTY_COMMIT: RuleName = RuleName::for_all("empty-commit");
+/// A deletion of a file that the head it names does not have.
+pub const DELETES_ABSENT: RuleName = RuleName::for_all("deletes-absent");
 /// A file sent inside a commit although preupload said `lfs`.
 pub const INLINE_LFS: RuleName = RuleName::for_all("inline-lfs");
 /// An empty file as LFS object.

@@ -87,6 +87,9 @@ impl Verdict {
         if same {
             self.broken.push((rules::IDENTICAL_FILE, path.clone()));
         }
+        if action.verb == Verb::Delete && existing.is_none() {
+            self.broken.push((rules::DELETES_ABSENT, path.clone()));
+        }
         may(action.verb, existing.is_some(), same, behaviour.create_on_existing)?;
         self.changes.push(change);
         Ok(())

@@ -38,6 +38,8 @@ pub const BATCH_ONE_BY_ONE: RuleName = RuleName::for_us("batch-one-by-one");
 
 /// A commit that names an object nobody uploaded (§3.3).
 pub const UNKNOWN_BLOB: RuleName = RuleName::for_all("unknown-blob");
+/// A deletion of a file that is not there: it rejects the whole commit (§3.4).
+pub const DELETES_ABSENT: RuleName = RuleName::for_all("deletes-absent");
 /// A commit of more than 2000 actions (§3.4).
 pub const TOO_MANY_ACTIONS: RuleName = RuleName::for_all("too-many-actions");
 /// A path that starts with `./` or is otherwise unclean (§3.4).
