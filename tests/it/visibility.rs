@@ -69,10 +69,10 @@ fn a_private_dataset_becomes_a_private_copy() {
 
 #[test]
 fn a_gated_source_becomes_a_private_copy() {
-    for gate in [Gated::Auto, Gated::Manual] {
+    for (name, gate) in [("gated_auto_plan", Gated::Auto), ("gated_manual_plan", Gated::Manual)] {
         let world = World::start();
         fill_hf(&world).gated(gate);
-        insta::assert_snapshot!("gated_plan", world.run(&["plan", "hf:alice/unborn-product"]).exits(0).shown(&world));
+        insta::assert_snapshot!(name, world.run(&["plan", "hf:alice/unborn-product"]).exits(0).shown(&world));
         migrated(&world, "hf:alice/unborn-product", &[]);
         assert_eq!(world.ms.repo(modelscope::RepoKind::Model, SOURCE).visibility(), Visibility::Private);
     }
