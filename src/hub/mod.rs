@@ -5,6 +5,7 @@ pub mod glance;
 pub mod huggingface;
 pub mod lfs;
 pub mod modelscope;
+pub mod namespace;
 mod reach;
 mod refusal;
 

@@ -1,6 +1,7 @@
 //! Hugging Face. Facts: `huggingface` §1–§3.
 
 mod glance;
+mod namespace;
 mod upload;
 mod wire;
 

@@ -2,6 +2,7 @@
 
 mod glance;
 mod listing;
+mod namespace;
 mod upload;
 mod wire;
 
