@@ -16,6 +16,11 @@ pub(super) fn may_see(accounts: &Accounts, caller: &Caller, repo: &Repo) -> Resu
     Ok(())
 }
 
+/// Whether the caller finds this repository in a list.
+pub(super) fn is_listed(accounts: &Accounts, caller: &Caller, repo: &Repo) -> bool {
+    !repo.private || is_insider(accounts, caller, repo)
+}
+
 /// Whether the caller may read the bytes of its files: of a gated repository, not everyone who may see it.
 pub(super) fn may_download(accounts: &Accounts, caller: &Caller, repo: &Repo) -> Result<(), Response> {
     may_see(accounts, caller, repo)?;

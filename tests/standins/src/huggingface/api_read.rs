@@ -217,7 +217,7 @@ impl Hub {
     }
 }
 
-fn info_json(repo: &Repo, commit: &Commit, blobs: bool) -> Value {
+pub(super) fn info_json(repo: &Repo, commit: &Commit, blobs: bool) -> Value {
     let sibling = |(path, entry): (&String, &Entry)| {
         if !blobs {
             return json!({ "rfilename": path });
@@ -298,7 +298,7 @@ fn read_cursor(text: &str) -> Option<(String, usize)> {
     Some((oid.to_owned(), at.parse().ok()?))
 }
 
-fn encode_query(value: &str) -> String {
+pub(super) fn encode_query(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 

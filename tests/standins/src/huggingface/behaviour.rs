@@ -22,6 +22,8 @@ pub struct Behaviour {
     pub tree_page: usize,
     /// Commits on a page of the history.
     pub commits_page: usize,
+    /// Repositories in a page of a list, whatever is asked for.
+    pub list_page: usize,
     /// Files with a binary sample and at least this size are LFS. `u64::MAX`: the sample does not matter. Doubtful.
     pub binary_is_lfs_from: u64,
     /// Files above this size are LFS by preupload, and refused inside a commit.
@@ -66,6 +68,7 @@ impl Default for Behaviour {
             url_lifetime: Duration::from_secs(3_600),
             tree_page: 1_000,
             commits_page: 50,
+            list_page: 1_000,
             binary_is_lfs_from: 0,
             regular_limit: 10 << 20,
             small_files_redirect: true,

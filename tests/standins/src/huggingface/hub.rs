@@ -139,6 +139,7 @@ impl Hub {
             Target::Delete => self.delete(caller, request).await,
             Target::Move => self.rename(caller, request).await,
             Target::ValidateYaml => self.validate_yaml(request).await,
+            Target::List(kind) => Ok(self.list(caller, request, kind)),
             Target::Complete => self.complete(request).await,
             Target::ResolveCache(key, commit, path) => Ok(self.resolve_cache(caller, request, &key, &commit, &path)),
             Target::Resolve(key, revision, path) => Ok(self.resolve(caller, request, &key, &revision, &path)),

@@ -7,6 +7,7 @@
 mod access;
 mod accounts;
 mod answers;
+mod api_list;
 mod api_read;
 mod api_repos;
 mod assembly;

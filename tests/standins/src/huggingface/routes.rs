@@ -11,6 +11,8 @@ pub(super) enum Target {
     Delete,
     Move,
     ValidateYaml,
+    /// All repositories of a kind.
+    List(RepoKind),
     Complete,
     ResolveCache(RepoKey, String, String),
     Resolve(RepoKey, String, String),
@@ -67,7 +69,7 @@ fn verb(word: &str) -> Option<&'static str> {
 fn api(kind: &str, rest: &[&str]) -> Target {
     let Some(kind) = kind_of(kind) else { return Target::Unknown };
     let (id, rest) = match rest {
-        [] => return Target::Unknown,
+        [] => return Target::List(kind),
         [name] => ((*name).to_owned(), &rest[1..]),
         // Legacy repositories have no namespace: `gpt2/tree/main`.
         [name, word, ..] if verb(word).is_some() => ((*name).to_owned(), &rest[1..]),
@@ -126,6 +128,7 @@ impl Target {
             Self::Delete => "repo.delete",
             Self::Move => "repo.move",
             Self::ValidateYaml => "validate-yaml",
+            Self::List(_) => "list",
             Self::Complete => "lfs.complete",
             Self::ResolveCache(..) => return Route::download("resolve-cache"),
             Self::Resolve(..) => return Route::download("resolve"),
@@ -157,6 +160,7 @@ mod tests {
         assert_eq!(target("/a/b.git/info/lfs/objects/batch"), Target::Batch(model("a/b")));
         let dataset = RepoKey::new(RepoKind::Dataset, "a/b");
         assert_eq!(target("/datasets/a/b.git/info/lfs/objects/batch"), Target::Batch(dataset));
+        assert_eq!(target("/api/spaces"), Target::List(RepoKind::Space));
         assert_eq!(target("/api/agent-harnesses"), Target::Unknown);
     }
 }

@@ -52,6 +52,8 @@ pub const BATCH_ONE_BY_ONE: RuleName = RuleName::for_us("batch-one-by-one");
 pub const HEAD_PER_FILE: RuleName = RuleName::for_us("head-per-file");
 /// More than ten `whoami-v2` in a minute.
 pub const WHOAMI_TOO_OFTEN: RuleName = RuleName::for_all("whoami-too-often");
+/// A list of all repositories of the site, where one namespace is meant.
+pub const LIST_OF_ALL: RuleName = RuleName::for_us("list-of-all");
 /// A write to a repository just created before its visibility was read back.
 pub const NO_READ_BACK: RuleName = RuleName::for_us("no-read-back");
 
