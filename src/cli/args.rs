@@ -5,10 +5,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::deleting::Deleting;
+use super::many::Many;
 use super::setup::Client;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{How, Wanted, choose_runner, time_limit};
+use crate::migration::{How, Picks, Wanted, choose_runner, time_limit};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
 use crate::protocol::RunnerKind;
@@ -148,6 +149,9 @@ pub struct Selecting {
     /// Leave files that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Where they are many.
+    #[command(flatten)]
+    pub many: Many,
 }
 
 /// Flags of the parts that are not built yet. Each is refused by name.
@@ -310,8 +314,14 @@ impl Unbuilt {
 impl Selecting {
     /// Whether nothing but SOURCE is given.
     pub(super) fn names_only_a_source(&self) -> bool {
-        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude } = self;
-        to.is_none() && dest.is_none() && repo_type.is_none() && revision.is_none() && include.is_empty() && exclude.is_empty()
+        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude, many } = self;
+        many.is_empty()
+            && to.is_none()
+            && dest.is_none()
+            && repo_type.is_none()
+            && revision.is_none()
+            && include.is_empty()
+            && exclude.is_empty()
     }
 
     /// What is wanted: of one source, or of several. Two words for one repository are several too, so what is printed for a list does
@@ -330,9 +340,10 @@ impl Selecting {
             delete: None,
         };
         match all.as_slice() {
+            _ if self.many.makes_a_batch() => Ok(Sources::Several(wanted, self.many.picks(all)?)),
             [] => Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`")),
             [one] => Ok(Sources::One(Wanted { source: one.clone(), ..wanted })),
-            _ => Ok(Sources::Several(wanted, all)),
+            _ => Ok(Sources::Several(wanted, self.many.picks(all)?)),
         }
     }
 }
@@ -342,7 +353,7 @@ pub(super) enum Sources {
     /// One source.
     One(Wanted),
     /// What is wanted of each of several.
-    Several(Wanted, Vec<String>),
+    Several(Wanted, Picks),
 }
 
 /// How it would run, for those who only look: as `migrate` would choose. `None` where nothing but a runner's absence could be told, and,

@@ -8,13 +8,13 @@ use super::{json_out, out, render, say};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{Batch, Counts, How, Member, Reckoning, Stage, Wanted};
+use crate::migration::{Batch, Counts, How, Member, Picks, Reckoning, Stage, Wanted};
 use crate::plan::modal::ModalEstimate;
 use crate::plan::sum::{Order, Sum};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
-pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &[String], how: Option<How>, json: bool) -> Result<u8> {
+pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &Picks, how: Option<How>, json: bool) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, None).await?;
     let reckoning = Reckoning::new(config, how).await;
     let mut estimates = Vec::new();
@@ -62,14 +62,14 @@ fn in_json(value: &impl serde::Serialize) -> String {
         .unwrap_or_else(|error| serde_json::json!({ "error": { "kind": "local", "message": error.to_string() } }).to_string())
 }
 
-pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wanted, sources: &[String]) -> Result<u8> {
+pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wanted, sources: &Picks) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Compare, None).await?;
     let count = batch.members.len();
     batch.compare(config, options.deep, |index, batch| told(index, count, &batch.members[index], options.json)).await;
     finish(&batch, "comparisons", options.json)
 }
 
-pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &[String], how: How) -> Result<u8> {
+pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &Picks, how: How) -> Result<u8> {
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, Some(flags(options))).await?;
     let reckoning = Reckoning::new(config, Some(how)).await;
     let mut estimates = Vec::new();
@@ -127,8 +127,8 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
 }
 
 /// The batch, with what is known before anything is planned. With `consent`, what is up to date is not looked at any further.
-async fn resolved(config: &Config, wanted: &Wanted, sources: &[String], purpose: Purpose, consent: Option<Consent>) -> Result<Batch> {
-    let mut batch = Batch::new(config, wanted, sources)?;
+async fn resolved(config: &Config, wanted: &Wanted, sources: &Picks, purpose: Purpose, consent: Option<Consent>) -> Result<Batch> {
+    let mut batch = Batch::new(config, wanted, sources).await?;
     if let Some(consent) = consent {
         batch.end_up_to_date(config, consent).await;
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{AT_ONCE, Pick, Picks, list, rename};
+use crate::migration::{Pick, Picks, list, rename};
 
 /// No list is longer.
 const LONGEST: u64 = 16 << 20;
@@ -29,23 +29,17 @@ pub struct Many {
     /// Give a repository another name at the destination; may be given several times
     #[arg(long, value_name = "OLD=NEW", value_parser = rename)]
     rename: Vec<(String, String)>,
-    /// Leave a destination that is there and differs as it is, instead of updating it
-    #[arg(long)]
-    skip_existing: bool,
-    /// So many repositories at a time, 1 to 16; together they use what one is given [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
-    at_once: Option<u8>,
 }
 
 impl Many {
     /// Whether nothing of it is given.
     pub(super) fn is_empty(&self) -> bool {
-        !self.makes_a_batch() && self.at_once.is_none()
+        !self.makes_a_batch()
     }
 
     /// Whether even one source is a batch with these flags.
     pub(super) fn makes_a_batch(&self) -> bool {
-        self.from_file.is_some() || !self.all_of.is_empty() || !self.rename.is_empty() || self.skip_existing
+        self.from_file.is_some() || !self.all_of.is_empty() || !self.rename.is_empty()
     }
 
     /// These sources, and what the flags name.
@@ -66,15 +60,15 @@ impl Many {
             names: self.name.clone(),
             not_names: self.skip_name.clone(),
             renames: self.rename.clone(),
-            skip_existing: self.skip_existing,
-            at_once: self.at_once.map_or(AT_ONCE, usize::from),
         })
     }
 }
 
 fn read(path: &Path) -> Result<String> {
     let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::usage("there is no such list", "name a file with a source a line, or `-` for standard input"),
+        std::io::ErrorKind::NotFound => {
+            Error::usage("there is no such list", "name a file with a source a line, or `-` for standard input")
+        }
         std::io::ErrorKind::InvalidData => Error::usage("the list is no text", "write a source a line, in UTF-8"),
         _ => Error::new(ErrorKind::Local, "cannot read the list").because(error),
     };

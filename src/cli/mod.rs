@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod batch;
 mod deleting;
+mod many;
 mod migrate;
 mod proof;
 mod render;

@@ -11,7 +11,7 @@ pub(super) async fn run(config: &Config, options: &VerifyOptions) -> Result<u8> 
     let sources = options.selecting.wanted()?;
     let proof = match &sources {
         Sources::One(wanted) if is_file(&wanted.source) => Some(document(&wanted.source)?),
-        Sources::Several(_, sources) if sources.iter().any(|source| is_file(source)) => {
+        Sources::Several(_, picks) if picks.sources.iter().any(|pick| is_file(&pick.source)) => {
             return Err(Error::usage(
                 "a proof's file stands among several sources",
                 "compare with a proof by itself: `hf2ms verify proof.json`",
@@ -24,7 +24,7 @@ pub(super) async fn run(config: &Config, options: &VerifyOptions) -> Result<u8> 
     }
     let wanted = match sources {
         Sources::One(wanted) => wanted,
-        Sources::Several(_, sources) if sources.iter().any(|source| is_id(source)) => {
+        Sources::Several(_, picks) if picks.sources.iter().any(|pick| is_id(&pick.source)) => {
             return Err(Error::usage("a migration's id stands among several sources", "compare a migration by itself: `hf2ms verify ID`"));
         }
         Sources::Several(wanted, sources) => return batch::verify(config, options, &wanted, &sources).await,

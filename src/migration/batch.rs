@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::picks::Picks;
 use super::resolve::{self, Asked, Wanted};
 use super::{How, Prepared, prepare_request};
 use crate::conductor::Purpose;
@@ -63,18 +64,30 @@ impl Batch {
     /// Reads the words of every source; `wanted` holds what they have in common, and its `dest` a namespace.
     ///
     /// Fails with `Usage`, naming the source, when the words of any are wrong: then nothing of the batch is begun.
-    pub fn new(config: &Config, wanted: &Wanted, sources: &[String]) -> Result<Self> {
-        let dest = wanted.dest.as_deref().map(|dest| namespace(dest, sources)).transpose()?;
+    pub async fn new(config: &Config, wanted: &Wanted, picks: &Picks) -> Result<Self> {
+        let picks = picks.clone().listed(config, wanted).await?;
+        let namespace = wanted.dest.as_deref().map(|dest| namespace(dest, &picks)).transpose()?;
+        let mut used = vec![false; picks.renames.len()];
         let mut batch = Self { members: Vec::new(), repeated: Vec::new() };
-        for source in sources {
-            let wanted = Wanted { source: source.clone(), dest: dest.clone(), ..wanted.clone() };
-            let asked = resolve::read(config, &wanted).map_err(|error| error.with("source", format!("`{source}`")))?;
+        for pick in &picks.sources {
+            let named = |error: Error| {
+                let error = error.with("source", format!("`{}`", pick.source));
+                match pick.line {
+                    Some(line) => error.with("line", line),
+                    None => error,
+                }
+            };
+            let dest = picks.dest(config, pick, namespace.as_deref(), &mut used).map_err(named)?;
+            let repo_type = pick.kind.or(wanted.repo_type);
+            let wanted = Wanted { source: pick.source.clone(), dest, repo_type, ..wanted.clone() };
+            let asked = resolve::read(config, &wanted).map_err(named)?;
             if batch.members.iter().any(|member| member.asked == asked) {
-                batch.repeated.push(source.clone());
+                batch.repeated.push(pick.source.clone());
             } else {
                 batch.members.push(Member { asked, request: None, id: None, stage: Stage::Waiting });
             }
         }
+        picks.check_renames(&used)?;
         Ok(batch)
     }
 
@@ -255,17 +268,17 @@ fn named(request: &Request) -> String {
 }
 
 /// A namespace for all: `NS` or `NS/`, with the hub's prefix or without.
-fn namespace(dest: &str, sources: &[String]) -> Result<String> {
+fn namespace(dest: &str, picks: &Picks) -> Result<String> {
     match dest.strip_suffix('/').unwrap_or(dest) {
         rest if rest.contains('/') => Err(Error::usage(
             "--dest names one repository, and there are several sources",
             format!(
                 "with several sources --dest takes a namespace, like `--dest acme`; to give a name, migrate one by itself: {} --dest {dest}",
-                sources.first().map_or("SOURCE", String::as_str)
+                picks.sources.first().map_or("SOURCE", |pick| pick.source.as_str())
             ),
         )
         .with("--dest", format!("`{dest}`"))
-        .with("sources", sources.len())),
+        .with("sources", picks.sources.len())),
         namespace => Ok(format!("{namespace}/")),
     }
 }

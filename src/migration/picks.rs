@@ -6,11 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hub::namespace::{Listed, Names};
 use crate::repo::{Address, Platform, RepoId, RepoType};
 
-/// Migrations of a batch at the same time, unless it is said otherwise.
-pub const AT_ONCE: usize = 4;
-
 /// What a batch is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Picks {
     /// Single sources, in their order.
     pub sources: Vec<Pick>,
@@ -22,17 +19,6 @@ pub struct Picks {
     pub not_names: Vec<String>,
     /// Which names change on the way: the old one, or `namespace/old`, and the new one.
     pub renames: Vec<(String, String)>,
-    /// Whether a destination that is there and differs is left as it is.
-    pub skip_existing: bool,
-    /// Migrations at the same time.
-    pub at_once: usize,
-}
-
-impl Default for Picks {
-    fn default() -> Self {
-        let (sources, whole, names, not_names, renames) = Default::default();
-        Self { sources, whole, names, not_names, renames, skip_existing: false, at_once: AT_ONCE }
-    }
 }
 
 /// One source of a batch.
@@ -66,7 +52,8 @@ impl Picks {
             if found.is_empty() {
                 return Err(owner.has_nothing());
             }
-            let pick = |one: Listed| Pick { kind: Some(one.repo.repo_type), ..Pick::from(format!("{}:{}", one.repo.platform, one.repo.id)) };
+            let pick =
+                |one: Listed| Pick { kind: Some(one.repo.repo_type), ..Pick::from(format!("{}:{}", one.repo.platform, one.repo.id)) };
             self.sources.extend(found.into_iter().map(pick));
         }
         self.whole.clear();
@@ -139,14 +126,18 @@ pub fn list(text: &str) -> Result<Vec<Pick>> {
         return Err(if others.is_empty() { error } else { error.with("also wrong are lines", others.join(", ")) });
     }
     if picks.is_empty() {
-        return Err(Error::usage("the list names no repository", "write a source a line, like `hf:alice/bert` or `hf:alice/bert -> acme/bert`"));
+        return Err(Error::usage(
+            "the list names no repository",
+            "write a source a line, like `hf:alice/bert` or `hf:alice/bert -> acme/bert`",
+        ));
     }
     Ok(picks)
 }
 
 fn of_line(line: &str, number: usize) -> std::result::Result<Vec<Pick>, &'static str> {
     let is_one = |word: &str| !word.is_empty() && !word.contains(char::is_whitespace);
-    let pick = |source: &str, dest: Option<&str>| Pick { line: Some(number), dest: dest.map(str::to_owned), ..Pick::from(source.to_owned()) };
+    let pick =
+        |source: &str, dest: Option<&str>| Pick { line: Some(number), dest: dest.map(str::to_owned), ..Pick::from(source.to_owned()) };
     let Some((source, dest)) = line.split_once("->") else {
         let words: Vec<_> = line.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
         return match words.iter().all(|word| is_one(word)) {
@@ -158,7 +149,9 @@ fn of_line(line: &str, number: usize) -> std::result::Result<Vec<Pick>, &'static
     match () {
         () if source.is_empty() => Err("a line of the list has no source before `->`"),
         () if dest.is_empty() => Err("a line of the list has no destination after `->`"),
-        () if source.contains(',') || dest.contains([',', '>']) => Err("a line of the list with `->` is about one source and one destination"),
+        () if source.contains(',') || dest.contains([',', '>']) => {
+            Err("a line of the list with `->` is about one source and one destination")
+        }
         () if !is_one(source) || !is_one(dest) => Err("a line of the list is more than a source and its destination"),
         () if !dest.contains('/') => Err("a destination in the list is `NS/NAME`, or `NS/` to keep the name"),
         () => Ok(vec![pick(source, Some(dest))]),

@@ -48,10 +48,8 @@ impl HuggingFace {
         let (mut listed, mut seen) = (Vec::new(), std::collections::HashSet::new());
         while let Some(url) = next {
             let request = self.request(Method::GET, url)?;
-            let (page, link) = self
-                .http
-                .call(request, self.patience, |answer| Ok((wire::data::<Vec<Entry>>(answer)?, wire::next_page(answer)?)))
-                .await?;
+            let (page, link) =
+                self.http.call(request, self.patience, |answer| Ok((wire::data::<Vec<Entry>>(answer)?, wire::next_page(answer)?))).await?;
             for entry in page {
                 listed.extend(entry.into_listed(kind).filter(|one| one.repo.id.namespace().eq_ignore_ascii_case(namespace)));
             }
@@ -84,6 +82,9 @@ mod tests {
     fn times_are_read() {
         let text = r#"{"id":"a/b","private":false,"lastModified":"2026-01-02T03:04:05.000Z"}"#;
         let listed = serde_json::from_str::<Entry>(text).unwrap().into_listed(RepoType::Model).unwrap();
-        assert_eq!(listed.changed.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|at| at.as_secs()), Some(1_767_323_045));
+        assert_eq!(
+            listed.changed.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|at| at.as_secs()),
+            Some(1_767_323_045)
+        );
     }
 }

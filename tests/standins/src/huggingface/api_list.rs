@@ -12,8 +12,7 @@ use super::{access, answers, rules};
 use crate::server::{Request, Response};
 
 /// What may be expanded of every kind; a Space has no gate.
-const EXPANDABLE: [&str; 9] =
-    ["author", "cardData", "createdAt", "disabled", "lastModified", "likes", "private", "sha", "usedStorage"];
+const EXPANDABLE: [&str; 9] = ["author", "cardData", "createdAt", "disabled", "lastModified", "likes", "private", "sha", "usedStorage"];
 /// The longest page.
 const MOST: usize = 1_000;
 
@@ -37,7 +36,8 @@ impl Hub {
             return answers::bad_request("\"limit\" must be between 1 and 1000");
         };
         let page = limit.min(self.behaviour().list_page.max(1));
-        let after = request.query.get("cursor").map(|text| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
+        let after =
+            request.query.get("cursor").map(|text| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
         if after == Some(None) {
             return answers::bad_request("Invalid cursor");
         }

@@ -57,7 +57,8 @@ pub(super) fn index(hub: &Hub, request: &Request, kind: RepoKind, caller: &Calle
 
 pub(super) fn list_datasets(hub: &Hub, request: &Request, caller: &Caller) -> Result<Response, Refusal> {
     caller.reader()?;
-    let (page, size) = (number(request, "PageNumber", 1).max(1), number(request, "PageSize", 10).clamp(1, hub.behaviour().page_limit.max(1)));
+    let (page, size) =
+        (number(request, "PageNumber", 1).max(1), number(request, "PageSize", 10).clamp(1, hub.behaviour().page_limit.max(1)));
     let state = hub.state();
     let listed: Vec<&Repo> = visible(&state, RepoKind::Dataset, request.query.get("owner"), caller).collect();
     let items: Vec<Value> = paged(&listed, page, size).iter().map(|repo| dataset_json(repo)).collect();
