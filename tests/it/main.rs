@@ -48,6 +48,7 @@ mod names;
 mod pace;
 mod peers;
 mod peers_js;
+mod picks;
 mod plans;
 mod plugin;
 mod privacy;
