@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::deleting::Deleting;
 use super::setup::Client;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::migration::{How, Wanted, choose_runner, time_limit};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
@@ -148,14 +148,9 @@ pub struct Selecting {
     /// Leave files that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-}
-
-/// Flags of the parts that are not built yet. Each is refused by name.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Unbuilt {
-    /// Read by git
-    #[arg(long, hide = true)]
-    use_git: bool,
+    /// Read the source's files by git: for repositories whose files the hub's API does not give
+    #[arg(long)]
+    pub use_git: bool,
 }
 
 /// How many containers carry.
@@ -221,8 +216,6 @@ pub struct MigrateOptions {
     pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
-    #[command(flatten)]
-    pub(super) unbuilt: Unbuilt,
 }
 
 /// `plan`
@@ -246,8 +239,6 @@ pub struct PlanOptions {
     pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
-    #[command(flatten)]
-    pub(super) unbuilt: Unbuilt,
 }
 
 /// `verify`
@@ -290,28 +281,11 @@ fn repo_type(text: &str) -> Result<RepoType, String> {
     }
 }
 
-/// Something the program will have and has not.
-fn not_built(name: &str, needs: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("`{name}` is not built yet: this version has no {needs}"))
-        .hint_to("see the README for what this version does")
-}
-
-impl Unbuilt {
-    /// Refuses the flags by name.
-    pub(super) fn refuse(&self) -> Result<()> {
-        let given = [(self.use_git, "--use-git", "reading by git")];
-        match given.iter().find(|(given, ..)| *given) {
-            Some((_, name, needs)) => Err(not_built(name, needs)),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Selecting {
     /// Whether nothing but SOURCE is given.
     pub(super) fn names_only_a_source(&self) -> bool {
-        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude } = self;
-        to.is_none() && dest.is_none() && repo_type.is_none() && revision.is_none() && include.is_empty() && exclude.is_empty()
+        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude, use_git } = self;
+        !use_git && to.is_none() && dest.is_none() && repo_type.is_none() && revision.is_none() && include.is_empty() && exclude.is_empty()
     }
 
     /// What is wanted: of one source, or of several. Two words for one repository are several too, so what is printed for a list does
@@ -328,6 +302,7 @@ impl Selecting {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             delete: None,
+            use_git: self.use_git,
         };
         match all.as_slice() {
             [] => Err(Error::usage("no source is given", "name a repository: `hf2ms migrate alice/bert --to ms`, or `hf:alice/bert`")),

@@ -30,7 +30,7 @@ use crate::conductor::{self, Purpose, Survey, Traces};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
-use crate::hub::Hub;
+use crate::hub::{Hub, ReadBy};
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
 use crate::plan::fan_out::{FanOut, Load};
@@ -110,8 +110,14 @@ pub(crate) fn way(request: &Request) -> Way {
 
 /// The client for one platform, with its token.
 pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
+    hub_by(config, platform, ReadBy::Api)
+}
+
+/// The same, for a source.
+fn hub_by(config: &Config, platform: Platform, by: ReadBy) -> Result<Hub> {
     let patience = Patience { idle: Duration::from_secs(config.idle_seconds), ..Patience::ATTENDED };
-    let hub = Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), patience)?;
+    let token = config.found(platform).map(|found| found.token.clone());
+    let hub = Hub::read_by(by, platform, config.endpoints.of(platform), token, patience)?;
     let say = config.say;
     hub.tell_waits_to(move |words| say(&words));
     Ok(hub)
@@ -126,7 +132,8 @@ pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
 async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> {
     let journal = Journal::new(&config.home);
     let mut known = journal.known(&request);
-    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    let source = hub_by(config, request.source.platform, ReadBy::of(&request))?;
+    let destination = hub(config, request.destination.platform)?;
     let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
     known.extend(&survey.learned);
     let plan = survey.plan()?;
@@ -348,7 +355,8 @@ pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<R
 }
 
 async fn verify_request(config: &Config, request: &Request, commit: Option<&str>, deep: bool) -> Result<Report> {
-    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    let source = hub_by(config, request.source.platform, ReadBy::of(request))?;
+    let destination = hub(config, request.destination.platform)?;
     let known = Journal::new(&config.home).known(request);
     conductor::compare(&source, &destination, request, commit, &known, deep).await
 }

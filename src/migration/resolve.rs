@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Account, Hub, Source};
+use crate::hub::{Account, Hub, ReadBy, Source};
 use crate::plan::Selection;
 use crate::protocol::{Deletion, Request};
 use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
@@ -29,6 +29,8 @@ pub struct Wanted {
     pub exclude: Vec<String>,
     /// `--delete`, `--max-delete`.
     pub delete: Option<Deletion>,
+    /// `--use-git`.
+    pub use_git: bool,
 }
 
 /// What the words alone say. Which kind of repository it is may still be open.
@@ -47,6 +49,7 @@ pub struct Asked {
     pub(super) include: Vec<String>,
     pub(super) exclude: Vec<String>,
     pub(super) delete: Option<Deletion>,
+    pub(super) use_git: bool,
 }
 
 /// Reads the words. Everything wrong with them alone is found here, before a service is asked.
@@ -69,7 +72,7 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
     };
     Selection::new(&wanted.include, &wanted.exclude)?;
     let (include, exclude) = (wanted.include.clone(), wanted.exclude.clone());
-    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude, delete: wanted.delete })
+    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude, delete: wanted.delete, use_git: wanted.use_git })
 }
 
 /// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
@@ -77,11 +80,11 @@ pub(super) type Accounts = HashMap<Platform, Account>;
 
 /// The request that is meant; to migrate, the token must be able to write.
 pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
-    let Asked { from, id, named, revision, destination, include, exclude, delete } = asked;
+    let Asked { from, id, named, revision, destination, include, exclude, delete, use_git } = asked;
     if named == Some(RepoType::Space) {
         return Err(is_space(&id));
     }
-    let (source, target) = (super::hub(config, from)?, super::hub(config, from.other())?);
+    let (source, target) = (super::hub_by(config, from, ReadBy::wish(use_git))?, super::hub(config, from.other())?);
     let (read_as, write_as) = detect(&source, from, &id, named).await?;
     let request = Request {
         source: RepoRef::new(from, read_as, id),
@@ -90,6 +93,7 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, acc
         include,
         exclude,
         delete,
+        use_git,
     };
     if purpose == Purpose::Migrate {
         let account = match accounts.remove(&request.destination.platform) {

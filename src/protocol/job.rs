@@ -157,6 +157,9 @@ pub struct Request {
     /// Whether what the source no longer has is deleted at the destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Deletion>,
+    /// Whether the source's files are read by git, whether or not its hub's API gives them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub use_git: bool,
 }
 
 /// The wish to delete at the destination what the source does not have.

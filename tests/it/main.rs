@@ -11,6 +11,7 @@
 mod again;
 mod attached;
 mod batch;
+mod by_git;
 mod cancelled;
 mod caps;
 mod cards;

@@ -25,7 +25,7 @@ use wire::judge;
 /// A client for one Hugging Face endpoint.
 pub struct HuggingFace {
     pub(super) http: Http,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
     patience: Patience,

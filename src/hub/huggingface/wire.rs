@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, later, retry_after, with_request_id};
-use crate::hub::{Account, GATED, MAY_NOT, refused, web_page};
+use crate::hub::{Account, GATED, LOCKED, MAY_NOT, refused, web_page};
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -230,7 +230,7 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
             Error::new(ErrorKind::NotFound, "no such revision").hint_to("name a branch, a tag or a commit that the repository has")
         }
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
-        (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
+        (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, LOCKED)
             .hint_to("free or buy storage on Hugging Face, then run the same command again; what was sent need not be sent again"),
         (403, _) if words.contains("too large to be downloaded") => {
             Error::new(ErrorKind::TooLarge, "Hugging Face serves a file of this size to its own clients only")

@@ -26,7 +26,7 @@ use wire::judge;
 /// A client for one ModelScope site.
 pub struct ModelScope {
     pub(super) http: Http,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
     patience: Patience,

@@ -46,6 +46,9 @@ pub(in crate::mcp) struct Arguments {
     delete: bool,
     /// With delete: more files than this are never deleted. By default half of the destination's files, at least 10 and at most 50.
     max_delete: Option<u64>,
+    /// Read the source's files by git, because its hub's API refuses to give them. Done by itself where the hub says that the account's storage is locked.
+    #[serde(default)]
+    use_git: bool,
     /// Where it would run: in Modal's cloud, or as a process of this machine, through whose network every byte then goes. Modal by default where
     /// its token is set.
     runner: Option<Runner>,
@@ -126,7 +129,8 @@ pub(super) fn shown<'a>(risks: impl IntoIterator<Item = &'a Risk>) -> Vec<RiskSh
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { source, to, dest, repo_type, revision, include, exclude, delete, max_delete, runner, workers, max_time } = arguments;
+    let Arguments { source, to, dest, repo_type, revision, include, exclude, delete, max_delete, use_git, runner, workers, max_time } =
+        arguments;
     if max_delete.is_some() && !delete {
         return Err(Error::usage("max_delete bounds delete, which is not set", "set delete too, or leave max_delete out"));
     }
@@ -138,7 +142,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
         how => how.ok(),
     };
     let repo_type = repo_type.map(Into::into);
-    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude, delete };
+    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude, delete, use_git };
     let reckoning = async { Ok(Reckoning::new(config, how).await) };
     let (mut prepared, reckoning) = tokio::try_join!(migration::prepare(config, &wanted), reckoning)?;
     let estimate = reckoning.map(|reckoning| reckoning.of(&prepared));

@@ -33,6 +33,7 @@ pub mod signing;
 pub mod store;
 pub mod strict;
 
+mod git;
 mod incoming;
 mod outgoing;
 mod socket;

@@ -179,7 +179,9 @@ impl Guard {
         let fits = |(header, before): &(&str, &str)| {
             *header == name && value.split("; ").all(|part| part.strip_prefix(before).is_some_and(|text| self.is_ours(text)))
         };
-        self.homes.contains(&origin) && self.headers.iter().any(fits)
+        // git shows a token as a password
+        let as_password = || name == "authorization" && crate::git::password_of(value).is_some_and(|text| self.is_ours(&text));
+        self.homes.contains(&origin) && (self.headers.iter().any(fits) || as_password())
     }
 
     fn is_ours(&self, text: &str) -> bool {

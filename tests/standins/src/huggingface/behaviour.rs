@@ -101,6 +101,10 @@ pub struct Quirks {
     pub stale_infos: u32,
     /// Answers every write with this 403 text, as a storage lock does.
     pub locked: Option<String>,
+    /// Answers every download of a file with this 403 text, as the API of an account over its quota does, while git reads on.
+    pub downloads_locked: Option<String>,
+    /// The same for listings and information too.
+    pub api_locked: Option<String>,
     /// Answers every commit that names a `parentCommit` with 412, as happens to tokens that may only open pull requests.
     pub always_conflicts: bool,
     /// Answers as if the repository had been deleted.

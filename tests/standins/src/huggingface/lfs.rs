@@ -202,8 +202,14 @@ impl Hub {
             return refusal;
         }
         let none = Vec::new();
+        let asked = body["objects"].as_array().unwrap_or(&none);
+        if asked.len() > MOST_OBJECTS {
+            self.rig.strict.broken(rules::BATCH_TOO_LONG, format!("{} objects", asked.len()));
+            return answers::refuse(413, None, &format!("Too many objects, at most {MOST_OBJECTS}"));
+        }
+        self.watch_batches(&mut state, key, asked);
         let mut answers = Vec::new();
-        for object in body["objects"].as_array().unwrap_or(&none) {
+        for object in asked {
             let (oid, size) = (object["oid"].as_str().unwrap_or_default(), &object["size"]);
             answers.push(match self.stored(&mut state, key, oid, &behaviour) {
                 Some(_) => {

@@ -15,6 +15,7 @@ mod behaviour;
 mod calendar;
 mod card;
 mod commit;
+mod git_door;
 mod handle;
 mod hub;
 mod lfs;

@@ -58,6 +58,10 @@ pub struct Behaviour {
     pub fresh_configuration_json: bool,
     /// Whether a fresh dataset holds `dataset_infos.json`. §3.1 `[?]`
     pub fresh_dataset_infos: bool,
+    /// Whether git takes an API token as password, besides the one that a login gives. §3.5 `[?]`
+    pub git_takes_api_tokens: bool,
+    /// Whether logins with an API token are refused. `[?]`
+    pub refuses_logins: bool,
     /// Ignores `Visibility` on create: what a proxy or an old server does. Creates a public repository.
     pub ignores_visibility: bool,
 }
@@ -89,6 +93,8 @@ impl Default for Behaviour {
             commit_throttle: None,
             fresh_configuration_json: false,
             fresh_dataset_infos: false,
+            git_takes_api_tokens: false,
+            refuses_logins: false,
             ignores_visibility: false,
         }
     }
@@ -107,6 +113,10 @@ pub struct Quirks {
     pub stale_listings: u32,
     /// Paths that are under review: their entries say `InCheck` (§2.3).
     pub in_check: Vec<String>,
+    /// Answers every download of a file with this 403 text.
+    pub downloads_locked: Option<String>,
+    /// The same for listings and information too.
+    pub api_locked: Option<String>,
     /// Answers as if the repository had been deleted.
     pub gone: bool,
 }

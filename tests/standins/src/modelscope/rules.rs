@@ -14,6 +14,9 @@ pub const TOKEN_IN_URL: RuleName = RuleName::for_all("token-in-url");
 /// More than a few logins: the token works without (§1.3).
 pub const MANY_LOGINS: RuleName = RuleName::for_us("many-logins");
 
+/// A fetch by git of more than one commit.
+pub const GIT_NOT_SHALLOW: RuleName = RuleName::for_us("git-not-shallow");
+
 /// A PUT of unknown length (§3.3).
 pub const CHUNKED_PUT: RuleName = RuleName::for_all("chunked-put");
 /// A PUT whose length is not the size its URL names (§3.3).
