@@ -86,7 +86,11 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
     };
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    tally.read_by_git(conductor.as_ref().is_ok_and(|conductor| conductor.source.by_git().is_some()));
+    let by_git = conductor.as_ref().ok().and_then(|conductor| conductor.source.by_git());
+    if let Some(why) = by_git.filter(|_| !tally.tells_of_git()) {
+        events.warn(format!("the source was read by git from some file on: {why}"));
+    }
+    tally.read_by_git(by_git.is_some());
     match outcome {
         Ok(End::HandedOver) => return None,
         Ok(End::Done) => {}

@@ -20,6 +20,9 @@ const READS: usize = 16;
 /// Source files without any digest are read to compare up to this size; larger ones are copied.
 const COMPARED: u64 = 64 << 20;
 
+/// How the warning begins that a source is read by git.
+pub(super) const BY_GIT: &str = "the source is read by git";
+
 /// What a survey is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -182,7 +185,7 @@ impl Survey {
             warnings.push(format!("the source has moved on to commit {head}; this is about commit {planned}, as it was planned"));
         }
         if let Some(why) = &self.by_git {
-            warnings.push(format!("the source is read by git: {why}"));
+            warnings.push(format!("{BY_GIT}: {why}"));
         }
         if self.request.source.repo_type == crate::repo::RepoType::Space {
             warnings.push("the source is a Space: its files are copied, it will not run as an app".to_owned());

@@ -66,6 +66,11 @@ impl Tally {
         self.report.destination.created |= before.created;
     }
 
+    /// Whether the plan knew already that the source is read by git.
+    pub(super) fn tells_of_git(&self) -> bool {
+        self.report.warnings.iter().any(|warning| warning.starts_with(super::survey::BY_GIT))
+    }
+
     /// How the source was read.
     pub(super) fn read_by_git(&mut self, by_git: bool) {
         self.report.source.by_git = by_git;

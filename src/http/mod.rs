@@ -115,11 +115,6 @@ impl Http {
         self.waits.tell_to(listener);
     }
 
-    /// Tells what a person should know.
-    pub fn tell(&self, words: String) {
-        self.waits.say(words);
-    }
-
     /// Tells of a wait before another try of a transfer.
     pub fn tell_wait(&self, error: &Error, wait: Duration) {
         self.waits.tell(error, wait);

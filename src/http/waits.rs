@@ -27,13 +27,6 @@ impl Waits {
         let _first = self.0.listener.set(Box::new(listener));
     }
 
-    /// Tells something else.
-    pub(super) fn say(&self, words: String) {
-        if let Some(listener) = self.0.listener.get() {
-            listener(words);
-        }
-    }
-
     /// Tells of a wait before the next try.
     pub(super) fn tell(&self, error: &Error, wait: Duration) {
         let Some(listener) = self.0.listener.get().filter(|_| wait >= WORTH_TELLING) else { return };

@@ -106,11 +106,7 @@ impl Hub {
         let git = self.git.as_ref()?;
         let forbidden = error.kind() == ErrorKind::Forbidden;
         if forbidden && error.message() == LOCKED {
-            self.why.get_or_init(|| {
-                let why = format!("the hub's API does not give its files ({error})");
-                each!(self, hub => hub.http.tell(format!("reading the source by git from now on: {why}")));
-                why
-            });
+            self.why.get_or_init(|| format!("its hub's API does not give the files: {LOCKED}"));
             return Some(git);
         }
         // who asks for git knows of a refusal that this version does not

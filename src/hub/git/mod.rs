@@ -151,8 +151,8 @@ impl GitReader {
         SafeUrl::join(&self.endpoint, &format!("{prefix}/{}.git{path}", repo.id))
     }
 
-    /// What git is shown: the token, or on ModelScope what a login with it gives, where the token itself opens nothing (facts, modelscope
-    /// §3.5). Logins are refused to tokens that may only read.
+    /// What git is shown: the token. On ModelScope nothing where nothing is needed, and what a login gives where the token itself opens
+    /// nothing (facts, modelscope §3.5); logins are refused to tokens that may only read, and many of them are not liked.
     async fn credentials(&self, repo: &RepoRef) -> Result<Option<HeaderValue>> {
         let make = async || {
             let Some(token) = &self.token else { return Ok(None) };
@@ -160,9 +160,11 @@ impl GitReader {
                 return token.basic("hf2ms").map(Some);
             }
             let plain = token.basic("oauth2")?;
-            match self.knock_with(repo, Some(plain.clone())).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                opened => return opened.map(|()| Some(plain)),
+            for credentials in [None, Some(plain.clone())] {
+                match self.knock_with(repo, credentials.clone()).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    opened => return opened.map(|()| credentials),
+                }
             }
             match self.log_in(token).await {
                 Ok(git) => git.basic("oauth2").map(Some),
@@ -226,7 +228,11 @@ fn judge(platform: Platform, answer: &Answer) -> Result<&Answer> {
         }
         status => refused(title, status, retry_after(&answer.headers)),
     };
-    let words = if answer.is_page() { String::new() } else { quoted(&String::from_utf8_lossy(&answer.body)) };
+    let words = match serde_json::from_slice::<serde_json::Value>(&answer.body) {
+        Ok(body) => ["error", "message", "Message"].iter().find_map(|field| body[field].as_str()).map(quoted).unwrap_or_default(),
+        Err(_) if answer.is_page() => String::new(),
+        Err(_) => quoted(&String::from_utf8_lossy(&answer.body)),
+    };
     let error = error.with("status", answer.status.as_u16());
     Err(if words.is_empty() { error } else { error.with("says", format!("\"{words}\"")) })
 }

@@ -25,7 +25,9 @@ pub(super) fn files(pack: &Pack, commit: &str) -> Result<Vec<FileEntry>> {
         while !rest.is_empty() {
             let (mode, name, id) = entry(&mut rest).ok_or_else(|| odd("a folder of the commit is not understood", &folder))?;
             let name = std::str::from_utf8(name).map_err(|_| {
-                odd("a name that is not UTF-8: no hub lists it", &folder).with("name", format!("{:?}", String::from_utf8_lossy(name)))
+                odd("a name that is not UTF-8, which no hub lists", &folder)
+                    .with("name", format!("{:?}", String::from_utf8_lossy(name)))
+                    .hint_to("rename the file at the source")
             })?;
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
             count += 1;

@@ -178,7 +178,7 @@ fn a_lock_that_comes_in_the_middle_changes_the_way_and_nothing_else() {
     trip.source_fault(Rule::route("resolve", lock()).skip(4).always());
     let report = trip.assert_done(trip.migrate(&[]));
     assert_eq!(report["source"]["by_git"], true, "{report}");
-    assert!(report["warnings"].to_string().contains("reading the source by git from now on"), "{report}");
+    assert!(report["warnings"].to_string().contains("the source was read by git from some file on"), "{report}");
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use standins::content::Content;
 
-use super::LOCK;
 use super::refusals::{git, serve, working_copy};
 use crate::trip::{Trip, Way, both_ways};
 
@@ -54,7 +53,7 @@ fn hostile(count: usize) -> BTreeMap<String, Vec<u8>> {
             1 => format!("{number}{odd}{other}.bin"),
             2 => format!("a{other}b/{odd}/{number}.bin"),
             3 => format!("--{odd}{number}.bin"),
-            _ => format!("data, [part]\n/{number}.{odd}.bin"),
+            _ => format!("data, [part] {{1}}/{number}.{odd}.bin"),
         }
     };
     (0..count).map(|number| (name(number), content(number))).collect()
@@ -71,6 +70,8 @@ fn write(work: &Path, files: &BTreeMap<String, Vec<u8>>) {
 both_ways! {
     fn three_thousand_hostile_names_arrive_byte_for_byte(way) {
         let trip = Trip::new(way);
+        // Hugging Face wants a call for each large file; of its limit on them other tests tell
+        trip.world.hf.behaviour(|behaviour| behaviour.api_quota = 100_000);
         let work = working_copy(&trip);
         git(&work, &["lfs", "install", "--local"]);
         std::fs::write(work.join(".gitattributes"), "* filter=lfs diff=lfs merge=lfs -text\n*.md !filter !diff !merge text\n*.txt -filter -text\n.gitattributes -filter\n").unwrap();
@@ -88,14 +89,17 @@ both_ways! {
         files.extend(small);
         let copy = trip.copy();
         let arrived = copy.files();
+        // what neither hub takes is named and left out
+        let (odd, files): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| path.chars().any(char::is_control));
+        assert_eq!(report["files"]["refused"], odd.len());
+        assert!(odd.iter().all(|(path, _)| !arrived.contains_key(*path)));
         for (path, content) in &files {
-            let there = arrived.get(path).unwrap_or_else(|| panic!("{path:?} did not arrive"));
+            let there = arrived.get(*path).unwrap_or_else(|| panic!("{path:?} did not arrive"));
             assert_eq!(there.size, content.len() as u64, "{path:?}");
-            assert_eq!(copy.content(path).unwrap().to_bytes(), *content, "{path:?}");
+            assert_eq!(copy.content(path).unwrap().to_bytes(), **content, "{path:?}");
         }
         assert_eq!(report["files"]["total"], files.len());
         let batches: u64 = ["git.batch", "lfs.batch"].iter().map(|route| trip.source_journal().requests(route)).sum();
         assert!(batches < 80, "{batches} calls to find 3,000 files");
-        assert!(LOCK.contains("storage limit reached"));
     }
 }
