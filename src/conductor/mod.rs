@@ -63,7 +63,7 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
     let meter = Meter::default();
     meter.moved_before(job.before.moved, &job.before.workers);
     let meter = Arc::new(meter);
-    let source = open(&job, tokens, &events, job.request.source.platform, ReadBy::of(&job.request));
+    let source = open(&job, tokens, &events, job.request.source.platform, ReadBy::wish(job.request.use_git));
     let conductor = source.and_then(|source| {
         Ok(Conductor {
             source: Arc::new(source),

@@ -47,11 +47,6 @@ impl ReadBy {
     pub fn wish(use_git: bool) -> Self {
         if use_git { Self::Git } else { Self::ApiThenGit }
     }
-
-    /// How the source of a request is read.
-    pub fn of(request: &crate::protocol::Request) -> Self {
-        Self::wish(request.use_git)
-    }
 }
 
 /// A hub.

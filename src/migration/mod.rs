@@ -132,7 +132,7 @@ pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
 async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> {
     let journal = Journal::new(&config.home);
     let mut known = journal.known(&request);
-    let source = hub_by(config, request.source.platform, ReadBy::of(&request))?;
+    let source = hub_by(config, request.source.platform, ReadBy::wish(request.use_git))?;
     let destination = hub(config, request.destination.platform)?;
     let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
     known.extend(&survey.learned);
@@ -355,7 +355,7 @@ pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<R
 }
 
 async fn verify_request(config: &Config, request: &Request, commit: Option<&str>, deep: bool) -> Result<Report> {
-    let source = hub_by(config, request.source.platform, ReadBy::of(request))?;
+    let source = hub_by(config, request.source.platform, ReadBy::wish(request.use_git))?;
     let destination = hub(config, request.destination.platform)?;
     let known = Journal::new(&config.home).known(request);
     conductor::compare(&source, &destination, request, commit, &known, deep).await

@@ -168,3 +168,30 @@ fn refused(words: &str) -> Error {
     };
     error.with("says", format!("\"{}\"", crate::hub::quoted(words)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_is_held_up_to_a_bound() {
+        let mut pack = vec![0; MOST - 2];
+        take(b"\x01ab", &mut pack).unwrap();
+        let error = take(b"\x01c", &mut pack).unwrap_err();
+        assert_eq!((error.kind(), pack.len()), (ErrorKind::Unsupported, MOST));
+        assert!(error.to_string().contains("limit 256 MiB"), "{error}");
+        take(b"\x02Counting objects", &mut pack).unwrap();
+        assert!(take(b"\x03out of memory", &mut pack).unwrap_err().to_string().contains("out of memory"));
+        assert!(take(b"", &mut pack).is_err() && take(b"\x09", &mut pack).is_err());
+    }
+
+    #[test]
+    fn names_lead_to_commits() {
+        let id = "0123456789012345678901234567890123456789";
+        let other = "abcdefabcdefabcdefabcdefabcdefabcdefabcd";
+        assert_eq!(commit_of(&format!("{id} refs/heads/main"), "refs/heads/main").as_deref(), Some(id));
+        assert_eq!(commit_of(&format!("{id} refs/tags/v1 peeled:{other}"), "refs/tags/v1").as_deref(), Some(other));
+        assert_eq!(commit_of(&format!("{id} refs/heads/main2"), "refs/heads/main"), None);
+        assert_eq!(commit_of("unborn HEAD", "HEAD"), None);
+    }
+}

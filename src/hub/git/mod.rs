@@ -3,6 +3,7 @@
 //! Hugging Face locks the API of accounts over their storage quota and lets git read on (facts, huggingface §2 "Storage locks").
 
 mod blobs;
+mod delta;
 mod fetch;
 mod pack;
 mod packet;

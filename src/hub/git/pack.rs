@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use flate2::{Decompress, FlushDecompress, Status};
 use sha1::{Digest, Sha1};
 
+use super::delta;
 use crate::error::{Error, ErrorKind, Result};
 use crate::repo::GitSha1;
 
 /// The pack's own digest ends it.
 const TRAILER: usize = 20;
 /// No object of a pack is larger: hubs keep such files outside git (facts, huggingface §3 "Sizes", modelscope §3.5).
-const LARGEST: u64 = 128 << 20;
+pub(super) const LARGEST: u64 = 128 << 20;
 /// All objects together, unpacked: what takes hours to unpack is not sent by a hub.
 const ALL: u64 = 16 << 30;
 /// Git makes chains of 50 differences by default and of 4095 at most.
@@ -166,7 +167,7 @@ impl Pack {
         let mut content = inflate(&self.bytes[*at..], *unpacked)?.0;
         for link in links {
             let Entry { at, unpacked, .. } = &self.entries[link];
-            content = apply(&content, &inflate(&self.bytes[*at..], *unpacked)?.0)?;
+            content = delta::apply(&content, &inflate(&self.bytes[*at..], *unpacked)?.0)?;
         }
         Ok((*kind, content))
     }
@@ -235,7 +236,7 @@ fn read_offset(body: &[u8], at: &mut usize) -> Result<usize> {
     Ok(back)
 }
 
-fn next(bytes: &[u8], at: &mut usize) -> Result<u8> {
+pub(super) fn next(bytes: &[u8], at: &mut usize) -> Result<u8> {
     let byte = *bytes.get(*at).ok_or_else(cut)?;
     *at += 1;
     Ok(byte)
@@ -265,52 +266,6 @@ fn inflate(packed: &[u8], size: u64) -> Result<(Vec<u8>, usize)> {
     Ok((content, inflater.total_in() as usize))
 }
 
-/// Makes an object from its base and what is different.
-fn apply(base: &[u8], difference: &[u8]) -> Result<Vec<u8>> {
-    let mut at = 0;
-    let from = read_size(difference, &mut at)?;
-    let size = read_size(difference, &mut at)?;
-    if from != base.len() as u64 || size > LARGEST {
-        return Err(odd("a difference in the pack is of another object"));
-    }
-    let mut content = Vec::with_capacity(size as usize);
-    while at < difference.len() {
-        let command = next(difference, &mut at)?;
-        if command & 0x80 != 0 {
-            let mut number = |bits: std::ops::Range<u8>| -> Result<usize> {
-                let start = bits.start;
-                bits.filter(|bit| command & 1 << bit != 0)
-                    .try_fold(0, |number, bit| Ok(number | usize::from(next(difference, &mut at)?) << (8 * (bit - start))))
-            };
-            let (start, length) = (number(0..4)?, number(4..7)?);
-            let length = if length == 0 { 0x10000 } else { length };
-            content.extend_from_slice(base.get(start..start + length).ok_or_else(cut)?);
-        } else if command > 0 {
-            let end = at + usize::from(command);
-            content.extend_from_slice(difference.get(at..end).ok_or_else(cut)?);
-            at = end;
-        } else {
-            return Err(odd("a difference in the pack is not understood"));
-        }
-        if content.len() as u64 > size {
-            break;
-        }
-    }
-    if content.len() as u64 == size { Ok(content) } else { Err(odd("a difference in the pack makes another length than it says")) }
-}
-
-fn read_size(bytes: &[u8], at: &mut usize) -> Result<u64> {
-    let (mut size, mut shift) = (0, 0);
-    loop {
-        let byte = next(bytes, at)?;
-        size |= u64::from(byte & 0x7f).checked_shl(shift).filter(|_| shift < 57).ok_or_else(|| odd("a size that no object has"))?;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            return Ok(size);
-        }
-    }
-}
-
 /// The name of an object is the digest of its kind, size and content.
 fn name_of(kind: Kind, content: &[u8]) -> GitSha1 {
     if kind == Kind::Blob {
@@ -319,11 +274,11 @@ fn name_of(kind: Kind, content: &[u8]) -> GitSha1 {
     GitSha1::of_object(kind.word(), content)
 }
 
-fn odd(message: &'static str) -> Error {
+pub(super) fn odd(message: &'static str) -> Error {
     Error::new(ErrorKind::Protocol, message)
 }
 
-fn cut() -> Error {
+pub(super) fn cut() -> Error {
     odd("the pack ends in the middle")
 }
 

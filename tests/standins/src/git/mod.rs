@@ -105,7 +105,7 @@ pub(crate) fn lfs_objects(folder: &Path) -> Vec<Content> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let read = |path: PathBuf| match path.is_dir() {
         true => lfs_objects(&path),
-        false => vec![Content::bytes(std::fs::read(path).expect("a file of git-lfs"))],
+        false => Vec::from([Content::bytes(std::fs::read(path).expect("a file of git-lfs"))]),
     };
     entries.flatten().flat_map(|entry| read(entry.path())).collect()
 }
