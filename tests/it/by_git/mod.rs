@@ -9,6 +9,7 @@ use standins::huggingface::{self, Gated};
 use standins::journal::Journal;
 use standins::modelscope;
 
+use crate::fan_out::Cloud;
 use crate::trip::{Repo, Trip, Way, both_ways, stock};
 use crate::world::{KIB, MIB, Outcome, bytes, generated};
 
@@ -142,6 +143,15 @@ both_ways! {
         trip.source_fault(Rule::route("git.fetch", Fault::FlipByte(900)).skip(1));
         assert_read_by_git(&trip, trip.migrate(&["--use-git"]));
         assert_eq!(fetches(&trip), 4);
+    }
+
+    fn workers_in_the_cloud_read_by_git_as_well(way) {
+        let (cloud, bytes) = Cloud::with_shared(way, 8);
+        cloud.trip.source().locks_api(LOCK);
+        let report = cloud.assert_done(cloud.trip.migrate(&["--workers", "3", "--use-git"]));
+        assert_eq!((&report["source"]["by_git"], cloud.workers().len()), (&Value::Bool(true), 3), "{report}");
+        assert_eq!(cloud.trip.destination_journal().bytes_uploaded(), bytes, "each blob once");
+        assert_eq!(downloads_by_api(&cloud.trip), 0);
     }
 
     fn large_files_are_asked_for_together_and_go_on_after_a_break(way) {
