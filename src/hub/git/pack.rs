@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use miniz_oxide::inflate::stream::{self, InflateState};
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use sha1::{Digest, Sha1};
 
 use super::delta;
@@ -244,26 +245,22 @@ pub(super) fn next(bytes: &[u8], at: &mut usize) -> Result<u8> {
 
 /// Unpacks so many bytes, and says how many packed ones they took.
 fn inflate(packed: &[u8], size: u64) -> Result<(Vec<u8>, usize)> {
-    let mut inflater = Decompress::new(true);
-    // room for one more, so that the end of the stream is seen
-    let mut content = Vec::with_capacity(size.min(LARGEST) as usize + 1);
+    // room for one more, so that one that is longer is seen
+    let mut content = vec![0; size.min(LARGEST) as usize + 1];
+    let mut state = InflateState::new_boxed(DataFormat::Zlib);
+    let (mut read, mut written) = (0, 0);
     loop {
-        let (read, written) = (inflater.total_in(), inflater.total_out());
-        let rest = packed.get(read as usize..).unwrap_or_default();
-        let status = inflater
-            .decompress_vec(rest, &mut content, FlushDecompress::Finish)
-            .map_err(|error| odd("the pack does not unpack").because(error))?;
-        if status == Status::StreamEnd {
-            break;
-        }
-        if content.len() as u64 > size || (inflater.total_in(), inflater.total_out()) == (read, written) {
-            return Err(odd("an object of the pack is not as long as it says"));
+        let step = stream::inflate(&mut state, packed.get(read..).unwrap_or_default(), &mut content[written..], MZFlush::Finish);
+        (read, written) = (read + step.bytes_consumed, written + step.bytes_written);
+        match step.status {
+            Ok(MZStatus::StreamEnd) if written as u64 == size => break,
+            Ok(MZStatus::Ok) if step.bytes_consumed + step.bytes_written > 0 => {}
+            Ok(_) | Err(MZError::Buf) => return Err(odd("an object of the pack is not as long as it says")),
+            Err(_) => return Err(odd("the pack does not unpack")),
         }
     }
-    if content.len() as u64 != size {
-        return Err(odd("an object of the pack is not as long as it says"));
-    }
-    Ok((content, inflater.total_in() as usize))
+    content.truncate(written);
+    Ok((content, read))
 }
 
 /// The name of an object is the digest of its kind, size and content.
@@ -284,8 +281,6 @@ pub(super) fn cut() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     /// A pack of these objects: kind, what follows the size, content.
@@ -303,9 +298,7 @@ mod tests {
             }
             bytes.push(byte);
             bytes.extend(*base);
-            let mut deflater = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-            deflater.write_all(content).unwrap();
-            bytes.extend(deflater.finish().unwrap());
+            bytes.extend(miniz_oxide::deflate::compress_to_vec_zlib(content, 6));
         }
         let digest = Sha1::digest(&bytes);
         bytes.extend(digest);

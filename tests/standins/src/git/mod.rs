@@ -67,9 +67,9 @@ impl Shelf {
                 known.push(id);
             }
         }
-        std::fs::write(folder.join("HEAD"), format!("ref: refs/heads/{head}\n")).expect("a file");
+        put(&folder, "HEAD", &format!("ref: refs/heads/{head}\n"));
         let packed: String = refs.iter().map(|(name, id)| format!("{id} {name}\n")).collect();
-        std::fs::write(folder.join("packed-refs"), packed).expect("a file");
+        put(&folder, "packed-refs", &packed);
         folder
     }
 
@@ -87,6 +87,13 @@ impl Drop for Shelf {
             let _absent = std::fs::remove_dir_all(root);
         }
     }
+}
+
+/// Writes a file at once: git may be reading it.
+fn put(folder: &Path, name: &str, text: &str) {
+    let new = folder.join(format!("{name}.new"));
+    std::fs::write(&new, text).expect("a file");
+    std::fs::rename(new, folder.join(name)).expect("a file");
 }
 
 /// The password of `Authorization: Basic`, as git sends it.
