@@ -1,5 +1,6 @@
 //! The two shores: what a migration reads from and writes to.
 
+mod account;
 mod download;
 pub mod glance;
 pub mod huggingface;
@@ -19,6 +20,7 @@ use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::{SafeUrl, Token};
 
+pub use account::{Account, Grant, PRIVATE_STORAGE, WRITES};
 pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
@@ -70,19 +72,6 @@ pub enum Location {
     Recent,
     /// Asked for anew: after any failure.
     Fresh,
-}
-
-/// Whose token it is and what it may do, as far as the hub tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The user.
-    pub name: String,
-    /// The namespaces that the hub says it may write to; `None` where it does not say.
-    pub writable: Option<Vec<String>>,
-    /// Whether the token may write at all; `None` where the hub does not say.
-    pub may_write: Option<bool>,
-    /// How the hub calls the token's permission.
-    pub permission: String,
 }
 
 /// The half of a hub that a migration reads.
