@@ -219,7 +219,9 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     async fn keep_apart(&self) {
         let wait = self.pacer.wait();
         if wait >= WORTH_TELLING {
-            self.voice.events.warn(format!("waiting {} min before the next commit: the hub takes no more of them at once", wait.as_secs().div_ceil(60)));
+            self.voice
+                .events
+                .warn(format!("waiting {} min before the next commit: the hub takes no more of them at once", wait.as_secs().div_ceil(60)));
         }
         tokio::time::sleep(wait).await;
     }

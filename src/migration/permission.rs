@@ -75,9 +75,12 @@ pub(super) async fn is_there(hub: &Hub, account: &Account, repo: &RepoRef, page:
     match hub.info(repo, None).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let title = repo.platform.title();
-            Err(Error::new(ErrorKind::Forbidden, format!("the {title} token is for `{}` alone, which does not exist, and cannot create it", repo.id))
-                .with("account", &account.name)
-                .hint_to(format!("give it `{WRITES}` on `{}` at {page}, or create the repository on its page", repo.id.namespace())))
+            Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("the {title} token is for `{}` alone, which does not exist, and cannot create it", repo.id),
+            )
+            .with("account", &account.name)
+            .hint_to(format!("give it `{WRITES}` on `{}` at {page}, or create the repository on its page", repo.id.namespace())))
         }
         // whatever else is wrong with it is found when it is surveyed
         _ => Ok(()),

@@ -81,7 +81,11 @@ pub const TABLE: &[Limit] = &[
     hf("one_repository", "a fine-grained token for one repository that is not there yet", Says::Refused),
     hf("namespace", "a namespace in which the account may only read", Says::Refused),
     hf("owed_steps", "an organisation that wants more of the account first: two factors, a sign-on", Says::Refused),
-    hf("private_storage", "more bytes in a private copy than a free account may have in all private repositories (100 GB), or one with PRO (1 TB)", Says::Refused),
+    hf(
+        "private_storage",
+        "more bytes in a private copy than a free account may have in all private repositories (100 GB), or one with PRO (1 TB)",
+        Says::Refused,
+    ),
     hf("card", "a card whose metadata its check refuses", Says::Refused),
     hf("licence", "a licence in the card that is not on its list", Says::Kept),
     hf("git_path", "a path with a `.git` in it", Says::LeftOut),

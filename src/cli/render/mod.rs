@@ -186,7 +186,8 @@ pub(super) fn checks(checks: &[PlatformCheck]) -> String {
                 lines.iter().for_each(|line| line_of(&mut text, &format!("  {title}      {line}")));
             }
             if let Some(destination) = &check.destination {
-                let sure = if check.write == Verdict::Yes { "may be written to" } else { "is not refused beforehand; the first write tells" };
+                let sure =
+                    if check.write == Verdict::Yes { "may be written to" } else { "is not refused beforehand; the first write tells" };
                 line_of(&mut text, &format!("  destination {destination} {sure}"));
             }
         }

@@ -86,7 +86,8 @@ impl WhoAmI {
             (Some(false), Some(false)) => Some(PRIVATE_STORAGE),
             _ => None,
         };
-        let owed = orgs.iter().filter_map(|org| Some((org.name.clone(), org.security_restrictions.clone().filter(|steps| !steps.is_empty())?)));
+        let owed =
+            orgs.iter().filter_map(|org| Some((org.name.clone(), org.security_restrictions.clone().filter(|steps| !steps.is_empty())?)));
         let account = Account { owed: owed.collect(), private_storage, permission: role.clone(), ..Account::default() };
         let account = match role.as_str() {
             "read" => Account { may_write: Some(false), writable: Some(Vec::new()), ..account },
@@ -107,8 +108,11 @@ impl WhoAmI {
 /// What a fine-grained token may write: whole namespaces, and single repositories, which stand among its grants.
 fn scoped(account: Account, grants: FineGrained, orgs: &[Org]) -> Account {
     let everywhere = grants.global.iter().any(|name| name == WRITES);
-    let grants: Vec<_> =
-        grants.scoped.into_iter().map(|Scope { entity, permissions }| Grant { kind: entity.kind, name: entity.name, permissions }).collect();
+    let grants: Vec<_> = grants
+        .scoped
+        .into_iter()
+        .map(|Scope { entity, permissions }| Grant { kind: entity.kind, name: entity.name, permissions })
+        .collect();
     if everywhere {
         return Account { may_write: Some(true), writable: None, grants, ..account };
     }
