@@ -92,7 +92,7 @@ pub const TABLE: &[Limit] = &[
     hf("cache_path", "a path with a `.cache` folder", Says::LeftOut),
     hf("control_characters", "a name with control characters", Says::LeftOut),
     hf("collision", "a file where it has a folder, or a folder where it has a file", Says::LeftOut),
-    hf("file", "a file of more than 500 GB", Says::LeftOut),
+    hf("file_over_the_limit", "a file of more than 500 GB", Says::LeftOut),
     hf("large_file", "a file of more than 200 GB", Says::Warned),
     hf("folder", "more than 10,000 entries in a folder", Says::Warned),
     hf("files", "more than 100,000 files in a repository", Says::Warned),
