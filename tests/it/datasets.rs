@@ -13,7 +13,8 @@ const CONFIGS: &str = "configs:\n- config_name: default\n  data_files:\n  - spli
     dataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': cat\n          '1': \"dog\"\n\
     \x20 splits:\n  - name: train\n    num_bytes: 123456789\n    num_examples: 30000\n  download_size: 5\n  dataset_size: 6\n";
 
-const INFOS: &str = "{\"default\": {\"description\": \"\", \"features\": {\"label\": {\"names\": [\"cat\", \"dog\"], \"_type\": \"ClassLabel\"}}}}";
+const INFOS: &str =
+    "{\"default\": {\"description\": \"\", \"features\": {\"label\": {\"names\": [\"cat\", \"dog\"], \"_type\": \"ClassLabel\"}}}}";
 
 fn card(licence: &str) -> String {
     format!("---\n{licence}pretty_name: 'Cats & dogs'\n{CONFIGS}---\n\n# Pictures\n\nlicense: Apache License 2.0\n")

@@ -54,7 +54,15 @@ fn refused(trip: &Trip, code: i32, more: &[&str]) -> String {
 #[track_caller]
 fn left_out(trip: &Trip, paths: &[&str]) -> Outcome {
     let items = plan(trip)["items"].take();
-    let left: BTreeSet<_> = items.as_array().unwrap().iter().filter(|item| item["because"]["refused"].is_string()).collect::<Vec<_>>().iter().map(|item| item["path"].as_str().unwrap()).collect();
+    let left: BTreeSet<_> = items
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["because"]["refused"].is_string())
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|item| item["path"].as_str().unwrap())
+        .collect();
     assert_eq!(left, paths.iter().copied().collect());
     let refused = trip.world.run(&["migrate", trip.address()[0]]).exits(3);
     assert_untouched(&trip.world);
@@ -80,5 +88,8 @@ fn the_readme_has_the_same_table() {
     for line in lines {
         assert!(readme.lines().any(|found| found == line), "the README lacks the line\n{line}");
     }
-    assert!(TABLE.iter().filter(|row| row.says == Says::FirstWrite).all(|row| row.hub == Platform::ModelScope), "Hugging Face tells beforehand");
+    assert!(
+        TABLE.iter().filter(|row| row.says == Says::FirstWrite).all(|row| row.hub == Platform::ModelScope),
+        "Hugging Face tells beforehand"
+    );
 }
