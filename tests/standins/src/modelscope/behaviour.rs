@@ -52,11 +52,13 @@ pub struct Behaviour {
     pub policy_above: usize,
     /// Whether names with control characters are refused. `[?]`
     pub refuses_control_characters: bool,
-    /// Files in one repository, entries in one folder, bytes of one file, inline bytes of one commit: the official client's limits (§3.7), which
-    /// the service is not known to share. Off by default.
+    /// Files in one repository: a limit of the official client's (§3.7), which the service is not known to share. Off by default.
     pub files_per_repo: usize,
+    /// Entries in one folder. The same.
     pub entries_per_folder: usize,
+    /// Bytes of one file. The same.
     pub largest_file: u64,
+    /// Inline bytes of one commit. The same.
     pub inline_total: u64,
     /// The largest inline file. §3.2 `[?]`
     pub inline_limit: u64,
