@@ -67,6 +67,9 @@ pub enum Command {
     },
     /// Check the tokens: present, from where, whose, may they read and write
     Validate {
+        /// Also whether the token may write there, such as `hf:NS/NAME` or `hf:NS`
+        #[arg(long, value_name = "HUB:NS/NAME")]
+        dest: Option<String>,
         /// One JSON object on standard output
         #[arg(long)]
         json: bool,

@@ -5,6 +5,7 @@ mod aftermath;
 mod events;
 mod fit;
 mod fleet;
+mod pacer;
 mod prove;
 mod publish;
 mod recheck;
@@ -14,6 +15,7 @@ mod shard_worker;
 mod succession;
 mod survey;
 mod tally;
+mod terms;
 mod transfer;
 mod versions;
 

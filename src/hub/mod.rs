@@ -1,5 +1,6 @@
 //! The two shores: what a migration reads from and writes to.
 
+mod account;
 mod download;
 mod git;
 pub mod glance;
@@ -21,6 +22,7 @@ use crate::http::{Incoming, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, RepoPath, RepoRef, Sha256, Visibility};
 use crate::secret::SafeUrl;
 
+pub use account::{Account, Grant, PRIVATE_STORAGE, WRITES};
 pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
@@ -73,19 +75,6 @@ pub enum Location {
     Recent,
     /// Asked for anew: after any failure.
     Fresh,
-}
-
-/// Whose token it is and what it may do, as far as the hub tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The user.
-    pub name: String,
-    /// The namespaces that the hub says it may write to; `None` where it does not say.
-    pub writable: Option<Vec<String>>,
-    /// Whether the token may write at all; `None` where the hub does not say.
-    pub may_write: Option<bool>,
-    /// How the hub calls the token's permission.
-    pub permission: String,
 }
 
 /// The half of a hub that a migration reads.

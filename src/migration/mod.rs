@@ -5,8 +5,10 @@ mod elsewhere;
 pub mod figures;
 mod glanced;
 mod how;
+mod permission;
 mod planned;
 mod proof;
+mod quota;
 mod reckoning;
 mod resolve;
 mod smoke;
@@ -24,7 +26,7 @@ pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use smoke::{Smoke, Step, smoke};
 pub use up_to_date::up_to_date;
-pub use validate::{PlatformCheck, Verdict, validate};
+pub use validate::{PlatformCheck, Verdict, destination, validate};
 
 use crate::conductor::{self, Purpose, Survey, Traces};
 use crate::config::Config;
@@ -91,7 +93,7 @@ impl Prepared {
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             compared: self.compared,
-            limits: Limits { idle_seconds: config.idle_seconds, ..limits },
+            limits: Limits { idle_seconds: config.idle_seconds, commit_millis: config.commit_gap.map(millis), ..limits },
             runner: how.runner,
             workers: self.fan_out(how).workers,
             max_seconds: how.max_time.map(|time| time.as_secs()),
@@ -101,6 +103,11 @@ impl Prepared {
             modal: None,
         }
     }
+}
+
+/// Whole milliseconds, of an hour at most.
+fn millis(gap: Duration) -> u64 {
+    u64::try_from(gap.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// From which hub to which.
@@ -136,7 +143,8 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     let destination = hub(config, request.destination.platform)?;
     let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
     known.extend(&survey.learned);
-    let plan = survey.plan()?;
+    let plan = survey.plan()?.paced(config.commit_gap);
+    quota::check(&destination, &plan).await?;
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
     let (replaces, removes) = (survey.replaced(&plan), survey.removed(&plan));

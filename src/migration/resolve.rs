@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::permission::{self, Right};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{Account, Hub, ReadBy, Source};
-use crate::plan::Selection;
+use crate::plan::{Selection, limits};
 use crate::protocol::{Deletion, Request};
 use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
 
@@ -60,6 +61,7 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
         Some(dest) => destination_id(dest, from.other(), &address.id, &config.hosts())?,
         None => address.id.clone(),
     };
+    limits::check_name(from.other(), &destination)?;
     let revision = revision(&address, wanted.revision.as_deref())?;
     let named = match (address.repo_type, wanted.repo_type) {
         (Some(page), Some(flag)) if page != flag && !(page == RepoType::Space && flag == RepoType::Model) => {
@@ -100,9 +102,13 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, acc
             Some(account) => account,
             None => target.account().await.map_err(|error| error.during("destination"))?,
         };
-        let verdict = may_write(&account, &request.destination);
+        let page = config.token_page(request.destination.platform);
+        let right = permission::check(&account, &request.destination, &page);
+        if matches!(right, Ok(Right::OnlyIfThere)) {
+            permission::is_there(&target, &account, &request.destination, &page).await?;
+        }
         accounts.insert(request.destination.platform, account);
-        verdict?;
+        right?;
     }
     Ok(request)
 }
@@ -202,21 +208,4 @@ fn is_space(id: &RepoId) -> Error {
     Error::new(ErrorKind::NotMigrated, "the source is a Space, and Spaces are not migrated")
         .with("source", id)
         .hint_to("an app does not run on the other hub as it is; to copy its files as a model, pass --repo-type model")
-}
-
-/// Refuses early, when the hub says that the token may not write there; where it does not say, the first write tells.
-fn may_write(account: &Account, repo: &RepoRef) -> Result<()> {
-    let title = repo.platform.title();
-    if account.may_write == Some(false) {
-        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may only read"))
-            .with("account", &account.name)
-            .with("permission", &account.permission)
-            .hint_to("make a token that may write, and set it instead"));
-    }
-    if let Some(writable) = account.writable.as_ref().filter(|writable| !writable.iter().any(|name| name == repo.id.namespace())) {
-        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may not write to `{}`", repo.id.namespace()))
-            .with("account", &account.name)
-            .hint_to(format!("it may write to: {}; choose one with --dest NAMESPACE/{}", writable.join(", "), repo.id.name())));
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod glance;
 mod upload;
+mod whoami;
 mod wire;
 
 use std::ops::Range;
@@ -196,7 +197,7 @@ impl Source for HuggingFace {
             .http
             .call(request, self.patience, |answer| match answer.status {
                 StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
-                _ => wire::data::<wire::WhoAmI>(answer),
+                _ => wire::data::<whoami::WhoAmI>(answer),
             })
             .await?;
         Ok(me.account())

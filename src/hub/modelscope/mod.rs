@@ -75,6 +75,13 @@ impl ModelScope {
         self.request(Method::GET, self.url(path)?)
     }
 
+    /// The user and their organisations, where the site tells them to who has a token alone (facts, modelscope §1.3 [?]).
+    async fn organisations(&self, name: &str) -> Option<Vec<String>> {
+        let request = self.get("/api/v1/users/login/info").ok()?;
+        let info: wire::LoginInfo = self.http.call(request, Patience::ONCE, judge).await.ok()?;
+        (info.name.as_deref() == Some(name)).then(|| std::iter::once(name.to_owned()).chain(info.org_role_map.into_keys()).collect())
+    }
+
     /// Whether an upload address is the site's own gateway, which wants the token: the endpoint's host, or `lfs.` or `pre-lfs.` before
     /// its base (facts, modelscope §1.3).
     fn trusts(&self, url: &Url) -> bool {
@@ -156,7 +163,8 @@ impl Source for ModelScope {
             .map_err(|error| if error.kind() == ErrorKind::Unauthorized { wire::bad_token(&self.endpoint) } else { error })?;
         let name = me.handle().ok_or_else(|| Error::new(ErrorKind::Protocol, "the site does not say whose token it is"))?;
         // the permission tier of a token cannot be asked for (facts, modelscope §1.3)
-        Ok(Account { name, writable: None, may_write: None, permission: "not published by ModelScope".to_owned() })
+        let permission = "not published by ModelScope".to_owned();
+        Ok(Account { writable: self.organisations(&name).await, name, permission, ..Account::default() })
     }
 }
 

@@ -8,10 +8,13 @@ use super::super::asking::line;
 use super::super::render::{cut, first};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::migration::figures::size;
+use crate::migration::figures::{size, time};
 use crate::migration::{self, KeptPlan, Manner, Prepared, Reckoning, Wanted, time_limit};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Deletion, RunnerKind};
+
+/// Commits that take fewer seconds than this are not spoken of.
+const WORTH_SAYING: u64 = 60;
 
 /// Works out what a migration would do, without doing it: which files would be copied, are there already or are left out, sizes, changes to the card,
 /// risks that need the user's word, time and price on Modal. Returns a plan_id for migrate. Creates, moves and changes nothing at either hub.
@@ -204,8 +207,20 @@ fn summary(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
         0 => extra,
         count => format!("{extra}; {count} that only the destination has would be deleted"),
     };
+    // shorter ones are lost in what everything else takes
+    let commits = match plan.estimate {
+        Some(estimate) if estimate.commit_seconds >= WORTH_SAYING => {
+            format!(
+                "; {} takes its {} commits in {} or more",
+                request.destination.platform.title(),
+                estimate.commits,
+                time(estimate.commit_seconds as f64)
+            )
+        }
+        _ => String::new(),
+    };
     format!(
-        "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}.",
+        "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}{commits}.",
         request.source,
         request.destination,
         totals.copy,

@@ -18,6 +18,7 @@
 pub mod content;
 pub mod dials;
 pub mod faults;
+mod fullness;
 pub mod huggingface;
 pub mod journal;
 pub mod marks;

@@ -48,6 +48,18 @@ pub struct Behaviour {
     pub gateway_verifies_sha256: bool,
     /// The largest number of actions in a commit. §3.4
     pub commit_actions: usize,
+    /// Commits of more actions than this are called against the policy, however long one waits. Off by default. §2.1, §3.4 `[?]`
+    pub policy_above: usize,
+    /// Whether names with control characters are refused. `[?]`
+    pub refuses_control_characters: bool,
+    /// Files in one repository: a limit of the official client's (§3.7), which the service is not known to share. Off by default.
+    pub files_per_repo: usize,
+    /// Entries in one folder. The same.
+    pub entries_per_folder: usize,
+    /// Bytes of one file. The same.
+    pub largest_file: u64,
+    /// Inline bytes of one commit. The same.
+    pub inline_total: u64,
     /// The largest inline file. §3.2 `[?]`
     pub inline_limit: u64,
     /// What `create` does to a path that exists. §3.4, §9.4 `[?]`
@@ -88,6 +100,12 @@ impl Default for Behaviour {
             resumable_puts: false,
             gateway_verifies_sha256: true,
             commit_actions: 2000,
+            policy_above: usize::MAX,
+            refuses_control_characters: false,
+            files_per_repo: usize::MAX,
+            entries_per_folder: usize::MAX,
+            largest_file: u64::MAX,
+            inline_total: u64::MAX,
             inline_limit: 5 << 20,
             create_on_existing: CreateOnExisting::Overwrites,
             commit_throttle: None,
@@ -172,11 +190,32 @@ pub struct Throttle {
     pub answer: Throttled,
 }
 
+impl Throttled {
+    /// The time that a refusal names, when so much is left.
+    pub(super) fn named(self, left: Duration) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests(seconds) => seconds.map(Duration::from_secs),
+            Self::Told => Some(Duration::from_secs(left.as_secs_f64().ceil() as u64)),
+            Self::Policy => None,
+        }
+    }
+}
+
+impl Throttle {
+    /// From the first of so many commits to the last, at best.
+    pub fn takes(self, commits: u64) -> Duration {
+        let windows = commits.saturating_sub(1) / self.commits.max(1) as u64;
+        self.window * u32::try_from(windows).unwrap_or(u32::MAX)
+    }
+}
+
 /// How a throttled commit is refused. §2.1: both were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Throttled {
     /// 429 "Commit frequency limit exceeded", with `Retry-After` in seconds if given.
     TooManyRequests(Option<u64>),
+    /// The same, naming the seconds until one more is taken.
+    Told,
     /// 400 with code 10030000001 and the policy text.
     Policy,
 }

@@ -61,12 +61,19 @@ fn admit(hub: &Hub, address: &Address, caller: &Caller, behaviour: &Behaviour) -
     let key = repo.key();
     hub.expect_full_listing(&mut state, &key);
     let Some(throttle) = behaviour.commit_throttle else { return Ok(()) };
-    if state.watch.throttle(&key, throttle) {
-        return Ok(());
+    let passage = state.watch.throttle(&key, throttle);
+    for (broken, rule) in [(passage.early, rules::COMMIT_TOO_EARLY), (passage.again, rules::THROTTLE_IGNORED)] {
+        if broken {
+            hub.rig.strict.broken(rule, &key.1);
+        }
     }
+    let Some(left) = passage.left else { return Ok(()) };
     Err(match throttle.answer {
-        Throttled::TooManyRequests(after) => Refusal::new(429, 429, "Commit frequency limit exceeded").after(after),
         Throttled::Policy => Refusal::policy(),
+        answer => {
+            let refusal = Refusal::new(429, 429, "E1021: Commit frequency limit exceeded");
+            refusal.after(answer.named(left).map(|wait| wait.as_secs()))
+        }
     })
 }
 
@@ -81,7 +88,15 @@ fn read_actions(hub: &Hub, behaviour: &Behaviour, body: &Value) -> Result<Vec<Ac
         let text = format!("commit request exceeds actions limit: {} > {}", listed.len(), behaviour.commit_actions);
         return Err(Refusal::new(422, 422, text));
     }
-    listed.iter().map(action::read).collect()
+    if listed.len() > behaviour.policy_above {
+        return Err(Refusal::policy());
+    }
+    let actions: Vec<Action> = listed.iter().map(action::read).collect::<Result<_, _>>()?;
+    let inline = |action: &Action| if let Body::Inline(content) = &action.body { content.len() } else { 0 };
+    if actions.iter().map(inline).sum::<u64>() > behaviour.inline_total {
+        return Err(Refusal::new(413, 413, "request entity too large"));
+    }
+    Ok(actions)
 }
 
 fn notice_habits(hub: &Hub, address: &Address, actions: &[Action]) {
