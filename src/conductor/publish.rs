@@ -128,9 +128,13 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     pub(super) async fn flush(&mut self) -> Result<()> {
         self.inline = 0;
         let mut queue = vec![std::mem::take(&mut self.pending)];
-        while let Some(batch) = queue.pop() {
+        while let Some(mut batch) = queue.pop() {
             if batch.is_empty() {
                 continue;
+            }
+            // what was cut before it was known how much is taken
+            if batch.len() > self.most {
+                queue.push(batch.split_off(self.most));
             }
             match self.commit(&batch).await? {
                 Outcome::Done(commit) => {

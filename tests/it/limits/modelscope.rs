@@ -62,7 +62,7 @@ rows! { "ms":
             trip.source().file(&format!("many/{number:04}.txt"), "x");
         }
         trip.source().commit();
-        insta::assert_snapshot!("model_folder", refused(&trip, 1, &[]));
+        insta::assert_snapshot!("model_folder", refused(&trip, 2, &[]));
     }
 
     fn large_file() {
