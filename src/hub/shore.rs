@@ -107,13 +107,22 @@ impl Hub {
         // who asks for git knows of a refusal that this version does not
         (forbidden && self.by == ReadBy::Git && error.message() != GATED).then_some(git)
     }
+
+    /// What to say where git refuses as well: who did not ask for it hears the API's reason too.
+    fn both(&self, by_api: Error, by_git: Error) -> Error {
+        let refused = matches!(by_git.kind(), ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unauthorized);
+        match refused && self.by != ReadBy::Git {
+            true => by_api.with("by git", format!("\"{}\"", by_git.message())),
+            false => by_git,
+        }
+    }
 }
 
 impl Source for Hub {
     async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
         match each!(self, hub => hub.info(repo, revision).await) {
             Err(error) => match self.way_round(&error) {
-                Some(git) => git.info(repo, revision).await,
+                Some(git) => git.info(repo, revision).await.map_err(|by_git| self.both(error, by_git)),
                 None => Err(error),
             },
             found => found,
@@ -126,7 +135,7 @@ impl Source for Hub {
         }
         match each!(self, hub => hub.manifest(info).await) {
             Err(error) => match self.way_round(&error) {
-                Some(git) => git.manifest(info).await,
+                Some(git) => git.manifest(info).await.map_err(|by_git| self.both(error, by_git)),
                 None => Err(error),
             },
             found => found,
@@ -143,7 +152,7 @@ impl Source for Hub {
         }
         match each!(self, hub => hub.open(manifest, file, range.clone(), location).await) {
             Err(error) => match self.way_round(&error) {
-                Some(git) => git.open(manifest, file, range, location).await,
+                Some(git) => git.open(manifest, file, range, location).await.map_err(|by_git| self.both(error, by_git)),
                 None => Err(error),
             },
             opened => opened,
