@@ -147,7 +147,7 @@ fn a_client_without_manners_at_hugging_faces_git_is_counted() {
     assert_eq!(post(url("/alice/bert.git/git-upload-pack"), fetch(&repo.head(), &[])).status, 200);
     assert_eq!(broken(), [huggingface::rules::GIT_NOT_SHALLOW.name]);
     assert_eq!(Probe::get(url("/api/models/alice/bert")).header("Authorization", &basic(&token)).send().status, 401);
-    assert_eq!(broken()[1..], [huggingface::rules::PASSWORD_AT_API.name]);
+    assert_eq!(broken()[1..], [standins::marks::TOKEN_ASTRAY.name]);
     let objects: Vec<_> = (0..257).map(|number| json!({ "oid": format!("{number:064x}"), "size": 1 })).collect();
     let batch = json!({ "operation": "download", "transfers": ["basic"], "objects": objects });
     assert_eq!(Probe::post(url("/alice/bert.git/info/lfs/objects/batch"), &batch).send().status, 413);

@@ -38,8 +38,6 @@ pub const EMPTY_LFS: RuleName = RuleName::for_all("empty-lfs");
 pub const BAD_PATH: RuleName = RuleName::for_all("bad-path");
 /// A fetch by git of more than one commit.
 pub const GIT_NOT_SHALLOW: RuleName = RuleName::for_us("git-not-shallow");
-/// A password shown to the API, which takes tokens.
-pub const PASSWORD_AT_API: RuleName = RuleName::for_all("password-at-api");
 /// More than 256 files in a preupload.
 pub const PREUPLOAD_TOO_LONG: RuleName = RuleName::for_all("preupload-too-long");
 /// More than 256 objects in a batch.
