@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
 use reqwest::header::HeaderValue;
 use url::Url;
 
@@ -12,7 +13,7 @@ use crate::repo::Platform;
 /// A token that is shorter could be a word of any text.
 const WORD: usize = 8;
 
-/// An access token. Prints as `Token(****)`; only [`Token::bearer`], [`Token::cookie`] and [`Token::alone`] give the text away,
+/// An access token. Prints as `Token(****)`; only [`Token::bearer`], [`Token::basic`], [`Token::cookie`] and [`Token::alone`] give the text away,
 /// marked as sensitive, [`Token::expose_to_child`] to the pipe of a process that carries, and [`Token::expose_to_secret`] to a message's
 /// field for secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +37,15 @@ impl Token {
     /// The value of an `Authorization` header.
     pub fn bearer(&self) -> Result<HeaderValue> {
         self.header("Bearer ")
+    }
+
+    /// The value of an `Authorization` header for those who want a user and a password: git.
+    pub fn basic(&self, user: &str) -> Result<HeaderValue> {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", self.0));
+        let mut value = HeaderValue::from_str(&format!("Basic {pair}"))
+            .map_err(|_| Error::new(ErrorKind::Usage, "the token does not go into a header"))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     /// The value of a `Cookie` header that carries the token under `name`.

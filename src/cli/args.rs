@@ -8,7 +8,7 @@ use super::deleting::Deleting;
 use super::many::Many;
 use super::setup::Client;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::migration::{How, Picks, Wanted, choose_runner, time_limit};
 use crate::plan::fan_out::Ask;
 use crate::plan::rates::CONTAINERS;
@@ -68,6 +68,9 @@ pub enum Command {
     },
     /// Check the tokens: present, from where, whose, may they read and write
     Validate {
+        /// Also whether the token may write there, such as `hf:NS/NAME` or `hf:NS`
+        #[arg(long, value_name = "HUB:NS/NAME")]
+        dest: Option<String>,
         /// One JSON object on standard output
         #[arg(long)]
         json: bool,
@@ -149,17 +152,12 @@ pub struct Selecting {
     /// Leave files that match; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Read the source's files by git: for repositories whose files the hub's API does not give
+    #[arg(long)]
+    pub use_git: bool,
     /// Where they are many.
     #[command(flatten)]
     pub many: Many,
-}
-
-/// Flags of the parts that are not built yet. Each is refused by name.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Unbuilt {
-    /// Read by git
-    #[arg(long, hide = true)]
-    use_git: bool,
 }
 
 /// How many containers carry.
@@ -215,6 +213,9 @@ pub struct MigrateOptions {
     /// Allow overwriting and leaving out what the plan names
     #[arg(long)]
     pub(super) yes: bool,
+    /// Leave a destination alone that is there with other content; one that is the same counts as up to date
+    #[arg(long)]
+    pub(super) skip_existing: bool,
     /// Allow putting what is not public where more people can read it
     #[arg(long)]
     pub(super) allow_public: bool,
@@ -225,8 +226,6 @@ pub struct MigrateOptions {
     pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
-    #[command(flatten)]
-    pub(super) unbuilt: Unbuilt,
 }
 
 /// `plan`
@@ -250,8 +249,6 @@ pub struct PlanOptions {
     pub(super) deleting: Deleting,
     #[command(flatten)]
     pub(super) fanning_out: FanningOut,
-    #[command(flatten)]
-    pub(super) unbuilt: Unbuilt,
 }
 
 /// `verify`
@@ -294,34 +291,12 @@ fn repo_type(text: &str) -> Result<RepoType, String> {
     }
 }
 
-/// Something the program will have and has not.
-fn not_built(name: &str, needs: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("`{name}` is not built yet: this version has no {needs}"))
-        .hint_to("see the README for what this version does")
-}
-
-impl Unbuilt {
-    /// Refuses the flags by name.
-    pub(super) fn refuse(&self) -> Result<()> {
-        let given = [(self.use_git, "--use-git", "reading by git")];
-        match given.iter().find(|(given, ..)| *given) {
-            Some((_, name, needs)) => Err(not_built(name, needs)),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Selecting {
     /// Whether nothing but SOURCE is given.
     pub(super) fn names_only_a_source(&self) -> bool {
-        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude, many } = self;
-        many.is_empty()
-            && to.is_none()
-            && dest.is_none()
-            && repo_type.is_none()
-            && revision.is_none()
-            && include.is_empty()
-            && exclude.is_empty()
+        let Self { sources: _, more_sources: _, to, dest, repo_type, revision, include, exclude, use_git, many } = self;
+        let any = to.is_some() || dest.is_some() || repo_type.is_some() || revision.is_some() || *use_git || !many.is_empty();
+        !any && include.is_empty() && exclude.is_empty()
     }
 
     /// What is wanted: of one source, or of several. Two words for one repository are several too, so what is printed for a list does
@@ -338,6 +313,7 @@ impl Selecting {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             delete: None,
+            use_git: self.use_git,
         };
         match all.as_slice() {
             _ if self.many.makes_a_batch() => Ok(Sources::Several(wanted, self.many.picks(all)?)),

@@ -91,6 +91,9 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
             _ => {}
         })
         .await;
+    if options.skip_existing {
+        batch.leave_existing();
+    }
     let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
     let how = if options.detach { how.shared_by(ready)? } else { how };
     if let (Some(reckoning), true, false) = (reckoning, options.detach, options.json) {

@@ -15,7 +15,6 @@ use crate::plan::modal::ModalEstimate;
 use crate::protocol::{Consent, Report, RunnerKind, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
-    options.unbuilt.refuse()?;
     let sources = options.deleting.of(options.selecting.wanted()?)?;
     if let (Sources::Several(..), true) = (&sources, options.job) {
         return Err(Error::usage("--job prints one job", "name one source"));
@@ -57,7 +56,6 @@ async fn prepare(config: &Config, wanted: &Wanted, how: Option<How>) -> Result<(
 }
 
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
-    options.unbuilt.refuse()?;
     let sources = options.deleting.of(options.selecting.wanted()?)?;
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
@@ -79,6 +77,9 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Ho
         return nothing_to_do(&report, how.runner, options);
     }
     let (prepared, estimate) = prepare(config, wanted, Some(how)).await?;
+    if options.skip_existing {
+        prepared.leaves_existing()?;
+    }
     let consent = consent(config, options, &prepared, estimate.as_ref())?;
     prepared.plan.check(consent)?;
     // what costs money is said before

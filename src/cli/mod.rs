@@ -71,7 +71,7 @@ fn dispatch(command: Command) -> Result<u8> {
                     Command::Verify(options) => verify::run(&config, &options).await,
                     // whether errors are JSON is decided before the arguments are read
                     Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,
-                    Command::Validate { json } => validate::run(&config, json).await,
+                    Command::Validate { dest, json } => validate::run(&config, dest.as_deref(), json).await,
                     Command::Smoke { timeout, json } => smoke::run(&config, timeout, json).await,
                     Command::RunJob { .. } | Command::Setup { .. } | Command::Mcp { .. } => Ok(2),
                 }

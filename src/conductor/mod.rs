@@ -5,6 +5,7 @@ mod aftermath;
 mod events;
 mod fit;
 mod fleet;
+mod pacer;
 mod prove;
 mod publish;
 mod recheck;
@@ -14,6 +15,7 @@ mod shard_worker;
 mod succession;
 mod survey;
 mod tally;
+mod terms;
 mod transfer;
 mod versions;
 
@@ -35,7 +37,7 @@ pub use versions::versions;
 use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
-use crate::hub::{Created, Destination, Hub, RepoInfo, Source};
+use crate::hub::{Created, Destination, Hub, ReadBy, RepoInfo, Source};
 use crate::plan::{Decision, LeftOut, TransferPlan};
 use crate::protocol::{Job, PROTOCOL, ProvenFiles, Report, RunnerKind, What};
 use crate::repo::{FileEntry, Platform};
@@ -54,7 +56,7 @@ const REPLANS: u32 = 3;
 /// `modal` is how to start workers, for a job that has any.
 pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, events: Events, cancel: CancellationToken) -> Option<Report> {
     events.send(started(&job));
-    let hub = |platform| open(&job, tokens, &events, platform);
+    let hub = |platform| open(&job, tokens, &events, platform, ReadBy::Api);
     let page = hub(job.request.destination.platform).map(|hub| hub.page(&job.request.destination)).unwrap_or_default();
     let mut tally = Tally::new(&job.id, &job.request, page, job.runner);
     tally.compared(job.compared);
@@ -63,7 +65,8 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
     let meter = Meter::default();
     meter.moved_before(job.before.moved, &job.before.workers);
     let meter = Arc::new(meter);
-    let conductor = hub(job.request.source.platform).and_then(|source| {
+    let source = open(&job, tokens, &events, job.request.source.platform, ReadBy::wish(job.request.use_git));
+    let conductor = source.and_then(|source| {
         Ok(Conductor {
             source: Arc::new(source),
             destination: Arc::new(hub(job.request.destination.platform)?),
@@ -85,6 +88,11 @@ pub async fn conduct(job: Job, tokens: &Tokens, modal: Option<ModalSettings>, ev
         Err(error) => Err(Error::from(crate::error::ErrorReport::from(error))),
     };
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    let by_git = conductor.as_ref().ok().and_then(|conductor| conductor.source.by_git());
+    if let Some(why) = by_git.filter(|_| !tally.tells_of_git()) {
+        events.warn(format!("the source was read by git from some file on: {why}"));
+    }
+    tally.read_by_git(by_git.is_some());
     match outcome {
         Ok(End::HandedOver) => return None,
         Ok(End::Done) => {}
@@ -108,9 +116,9 @@ fn started(job: &Job) -> What {
 }
 
 /// The client of one hub, as patient as nobody waits for it.
-fn open(job: &Job, tokens: &Tokens, events: &Events, platform: Platform) -> Result<Hub> {
+fn open(job: &Job, tokens: &Tokens, events: &Events, platform: Platform, by: ReadBy) -> Result<Hub> {
     let patience = Patience { idle: Duration::from_secs(job.limits.idle_seconds.max(1)), ..Patience::PATIENT };
-    let hub = Hub::new(platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
+    let hub = Hub::read_by(by, platform, job.endpoints.of(platform), tokens.of(platform).cloned(), patience)?;
     hub.tell_waits_to(events.faintly());
     Ok(hub)
 }
@@ -363,6 +371,7 @@ pub async fn compare(
     let plan = survey.plan()?;
     tally.compared(survey.compared);
     tally.planned(&plan);
+    tally.read_by_git(source.by_git().is_some());
     // what a migration would leave out for the destination's sake is missing there all the same
     let refused = plan.items.iter().filter(|item| matches!(item.decision, Decision::LeftOut(LeftOut::Refused(_))));
     let expected: Vec<_> = plan.wanted().chain(refused).map(|item| Expected { file: item.file.clone(), streamed: false }).collect();

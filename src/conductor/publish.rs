@@ -1,19 +1,20 @@
 //! Makes carried blobs visible: as one commit where the hub's limits allow, in an order that never leaves a loadable half.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::events::Events;
+use super::pacer::Pacer;
 use super::tally::Tally;
+use super::terms::Terms;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Backoff, Patience};
 use crate::hub::{Action, Commit, Destination, RepoInfo, Source};
-use crate::plan::TransferPlan;
-use crate::protocol::{Consent, What};
-use crate::repo::{Digests, FileEntry, RepoPath, Visibility};
+use crate::plan::pace::Pace;
+use crate::protocol::What;
+use crate::repo::{Digests, FileEntry};
 use crate::worker::Worker;
 
 /// How often a commit whose fate nobody knows is sent again.
@@ -25,31 +26,14 @@ const LOOKS: [u64; 4] = [1, 2, 4, 8];
 const HEAVY: usize = 1 << 20;
 /// A commit of no more actions than this is not too big for anybody.
 const SMALL: usize = 50;
-/// How often a commit that is against a repository's policy is tried whole.
-const POLICY_TRIES: u32 = 2;
+/// How often a commit that is against a repository's policy is tried whole. What is called so may be too much at once, or too soon.
+const POLICY_TRIES: u32 = 3;
+/// Fewer actions than this are never the reason to make all later commits smaller: they would be more, and commits are what is rationed.
+const FEW: usize = 256;
+/// Who waits longer than this for the next commit is told so.
+const WORTH_TELLING: Duration = Duration::from_secs(60);
 /// A head may be listed late: it is read again after so many seconds.
 const LAG: [u64; 4] = [1, 2, 4, 8];
-
-/// What every commit of a migration says and may do.
-pub(super) struct Terms {
-    pub(super) source_visibility: Visibility,
-    pub(super) consent: Consent,
-    /// Title and trailers, with the source's name and without.
-    named: (String, String),
-    anonymous: (String, String),
-    /// The paths that are there already with other content.
-    pub(super) replaces: BTreeSet<RepoPath>,
-    /// Lines that save whoever comes later from reading plain files and the card to compare them. Known once all are read.
-    seals: Vec<String>,
-}
-
-impl Terms {
-    /// The terms of a plan.
-    pub(super) fn new(plan: &TransferPlan, consent: Consent, id: &str, replaces: BTreeSet<RepoPath>) -> Self {
-        let anonymous = ("Add files with hf2ms".to_owned(), format!("Hf2ms-Migration: {id}"));
-        Self { source_visibility: plan.source_visibility, consent, named: message(plan, id), anonymous, replaces, seals: Vec::new() }
-    }
-}
 
 /// Whom a publisher tells what it does.
 pub(super) struct Voice<'a> {
@@ -72,6 +56,9 @@ pub(super) struct Publisher<'a, S, D> {
     pending: Vec<(Action, FileEntry)>,
     inline: u64,
     inline_limit: u64,
+    /// Actions in one commit: fewer than the hub is known to take once it took no more.
+    most: usize,
+    pacer: Pacer,
     commits: Vec<String>,
 }
 
@@ -82,9 +69,29 @@ enum Outcome {
     TooBig(Error),
 }
 
+/// What comes after a commit that failed.
+enum Next {
+    /// The same once more, after this time.
+    Again(Duration),
+    /// Halves of it.
+    Halve,
+    /// Nothing.
+    GiveUp,
+}
+
+/// What was heard of one commit so far.
+struct Heard {
+    unclear: u32,
+    policy: u32,
+    /// How long it is waited where the hub asks to come later.
+    backoff: Backoff,
+    throttled: bool,
+}
+
 impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     /// A publisher to `info`'s repository.
-    pub(super) fn new(worker: Arc<Worker<S, D>>, destination: Arc<D>, info: RepoInfo, terms: Terms, voice: Voice<'a>) -> Self {
+    pub(super) fn new(worker: Arc<Worker<S, D>>, destination: Arc<D>, info: RepoInfo, terms: Terms, pace: Pace, voice: Voice<'a>) -> Self {
+        let most = destination.limits().actions;
         let inline_limit = destination.limits().inline.min(worker.memory() * 2 / 3);
         Self {
             worker,
@@ -97,6 +104,8 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             pending: Vec::new(),
             inline: 0,
             inline_limit,
+            most,
+            pacer: Pacer::new(pace),
             commits: Vec::new(),
         }
     }
@@ -107,7 +116,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             Action::Inline { content, .. } => content.len() as u64,
             Action::Blob { .. } | Action::Delete { .. } => 0,
         };
-        if self.pending.len() >= self.destination.limits().actions || (self.inline > 0 && self.inline + size > self.inline_limit) {
+        if self.pending.len() >= self.most || (self.inline > 0 && self.inline + size > self.inline_limit) {
             self.flush().await?;
         }
         self.inline += size;
@@ -119,9 +128,13 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     pub(super) async fn flush(&mut self) -> Result<()> {
         self.inline = 0;
         let mut queue = vec![std::mem::take(&mut self.pending)];
-        while let Some(batch) = queue.pop() {
+        while let Some(mut batch) = queue.pop() {
             if batch.is_empty() {
                 continue;
+            }
+            // what was cut before it was known how much is taken
+            if batch.len() > self.most {
+                queue.push(batch.split_off(self.most));
             }
             match self.commit(&batch).await? {
                 Outcome::Done(commit) => {
@@ -135,6 +148,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
                         return Err(error.with("file", &file.path));
                     }
                     self.voice.events.warn(format!("{} files are too much for one commit, it is halved: {error}", batch.len()));
+                    self.takes_less(&batch, &error);
                     let mut first = batch;
                     let second = first.split_off(first.len() / 2);
                     queue.push(second);
@@ -143,6 +157,16 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             }
         }
         Ok(())
+    }
+
+    /// What is too much now will be too much again: later commits are smaller from the start.
+    fn takes_less(&mut self, batch: &[(Action, FileEntry)], error: &Error) {
+        let content = inline_bytes(batch);
+        if error.kind() == ErrorKind::TooLarge && content > HEAVY {
+            self.inline_limit = self.inline_limit.min((content / 2).max(HEAVY) as u64);
+        } else {
+            self.most = self.most.min((batch.len() / 2).max(FEW));
+        }
     }
 
     /// Commits what waits, for the last time: with it all is there, which the seals say.
@@ -162,10 +186,10 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
     }
 
     /// Commits a batch. Everything is looked at again before every try, and the destination is asked after every failure.
-    async fn commit(&self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
-        let (mut unclear, mut policy) = (0, 0);
-        let mut throttled = Backoff::new(Patience::PATIENT);
+    async fn commit(&mut self, batch: &[(Action, FileEntry)]) -> Result<Outcome> {
+        let mut heard = Heard { unclear: 0, policy: 0, backoff: Backoff::new(Patience::PATIENT), throttled: false };
         let mut told = None;
+        self.keep_apart().await;
         loop {
             let loosened = self.check_shore().await?;
             self.fill_gaps(batch).await?;
@@ -175,44 +199,17 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             let outcome = self.send(actions, batch, loosened).await;
             self.voice.committing.send_replace(false);
             let error = match outcome {
-                Ok(commit) => return Ok(Outcome::Done(commit)),
+                Ok(commit) => {
+                    self.pacer.taken(heard.throttled);
+                    return Ok(Outcome::Done(commit));
+                }
                 Err(error) => error,
             };
-            let wait = match error.kind() {
-                ErrorKind::TooLarge => return Ok(Outcome::TooBig(error)),
-                ErrorKind::RateLimited => {
-                    // "rejected by repository policy" may mean: too much at once (facts, modelscope §2.1)
-                    policy += u32::from(error.fact("says").is_some_and(|words| words.contains("policy")));
-                    if policy >= POLICY_TRIES && batch.len() > SMALL {
-                        return Ok(Outcome::TooBig(error));
-                    }
-                    match error.retryable() {
-                        Retry::Later(asked) => throttled.next(asked),
-                        Retry::Never => None,
-                    }
-                }
-                ErrorKind::Unavailable | ErrorKind::Protocol => {
-                    unclear += 1;
-                    // who refuses a long body before its end is heard as a broken connection only, and a gateway gives up on long work
-                    let size = matches!(error.fact("status"), None | Some("500" | "502" | "504"));
-                    if unclear >= COMMIT_TRIES && size && (inline_bytes(batch) > HEAVY || batch.len() > SMALL) {
-                        return Ok(Outcome::TooBig(error));
-                    }
-                    (unclear < COMMIT_TRIES).then_some(Duration::from_secs(1))
-                }
-                // another operation of the account: it passes
-                ErrorKind::Conflict => match error.retryable() {
-                    Retry::Later(asked) => throttled.next(asked),
-                    Retry::Never => None,
-                },
-                // a blob may have been collected since it was asked for
-                ErrorKind::InvalidInput if unclear < COMMIT_TRIES && self.fill_gaps(batch).await? => {
-                    unclear += 1;
-                    Some(Duration::ZERO)
-                }
-                _ => None,
+            let wait = match self.after(&error, batch, &mut heard).await? {
+                Next::Again(wait) => wait,
+                Next::Halve => return Ok(Outcome::TooBig(error)),
+                Next::GiveUp => return Err(error),
             };
-            let Some(wait) = wait else { return Err(error) };
             // the same again and again is said once
             let answer = (error.fact("status").map(str::to_owned), error.fact("says").map(str::to_owned));
             if told.replace(answer.clone()) != Some(answer) {
@@ -220,6 +217,58 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             }
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Waits until the hub takes another commit, as far as that is known.
+    async fn keep_apart(&self) {
+        let wait = self.pacer.wait();
+        if wait >= WORTH_TELLING {
+            self.voice
+                .events
+                .warn(format!("waiting {} min before the next commit: the hub takes no more of them at once", wait.as_secs().div_ceil(60)));
+        }
+        tokio::time::sleep(wait).await;
+    }
+
+    /// What to do after a commit failed.
+    async fn after(&self, error: &Error, batch: &[(Action, FileEntry)], heard: &mut Heard) -> Result<Next> {
+        let again = |wait: Option<Duration>| wait.map_or(Next::GiveUp, Next::Again);
+        Ok(match error.kind() {
+            ErrorKind::TooLarge => Next::Halve,
+            ErrorKind::RateLimited => {
+                heard.throttled = true;
+                // "rejected by repository policy" may mean: too much at once (facts, modelscope §2.1)
+                let is_policy = error.fact("says").is_some_and(|words| words.contains("policy"));
+                heard.policy += u32::from(is_policy);
+                if heard.policy >= POLICY_TRIES && batch.len() > SMALL {
+                    return Ok(Next::Halve);
+                }
+                let Retry::Later(asked) = error.retryable() else { return Ok(Next::GiveUp) };
+                // or too soon, and then it passes after a while
+                let least = if is_policy && asked.is_none() { self.pacer.gap() * heard.policy.min(POLICY_TRIES) } else { Duration::ZERO };
+                again(heard.backoff.next(asked).map(|wait| wait.max(least)))
+            }
+            ErrorKind::Unavailable | ErrorKind::Protocol => {
+                heard.unclear += 1;
+                // who refuses a long body before its end is heard as a broken connection only, and a gateway gives up on long work
+                let size = matches!(error.fact("status"), None | Some("500" | "502" | "504"));
+                if heard.unclear >= COMMIT_TRIES && size && (inline_bytes(batch) > HEAVY || batch.len() > SMALL) {
+                    return Ok(Next::Halve);
+                }
+                again((heard.unclear < COMMIT_TRIES).then_some(Duration::from_secs(1)))
+            }
+            // another operation of the account: it passes
+            ErrorKind::Conflict => match error.retryable() {
+                Retry::Later(asked) => again(heard.backoff.next(asked)),
+                Retry::Never => Next::GiveUp,
+            },
+            // a blob may have been collected since it was asked for
+            ErrorKind::InvalidInput if heard.unclear < COMMIT_TRIES && self.fill_gaps(batch).await? => {
+                heard.unclear += 1;
+                Next::Again(Duration::ZERO)
+            }
+            _ => Next::GiveUp,
+        })
     }
 
     /// Sends one commit. Whatever the answer was, it may have happened: the destination knows.
@@ -328,17 +377,6 @@ fn inline_bytes(batch: &[(Action, FileEntry)]) -> usize {
         Action::Blob { .. } | Action::Delete { .. } => 0,
     });
     carried.sum()
-}
-
-/// Title and trailers. A destination that more people can read does not learn them.
-fn message(plan: &TransferPlan, id: &str) -> (String, String) {
-    let title = format!("Migrate from {} with hf2ms", plan.request.source);
-    let source = &plan.request.source;
-    let revision = plan.source_commit.as_deref().unwrap_or("none");
-    (
-        title,
-        format!("Hf2ms-Source: {} {} {}\nHf2ms-Revision: {revision}\nHf2ms-Migration: {id}", source.platform, source.repo_type, source.id),
-    )
 }
 
 /// An action for a blob.

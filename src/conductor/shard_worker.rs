@@ -9,7 +9,7 @@ use super::events::Events;
 use super::tally::Tally;
 use super::{check_protocol, open, started};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::Source;
+use crate::hub::{ReadBy, Source};
 use crate::protocol::{Job, LandedBlob, Report};
 use crate::repo::{Manifest, Visibility};
 use crate::secret::Tokens;
@@ -37,8 +37,8 @@ pub async fn carry_shard(job: Job, tokens: &Tokens, events: Events, cancel: Canc
 
 async fn carry(job: &Job, tokens: &Tokens, events: &Events, meter: &Arc<Meter>, tally: &Mutex<Tally>) -> Result<()> {
     check_protocol(job)?;
-    let source = Arc::new(open(job, tokens, events, job.request.source.platform)?);
-    let destination = Arc::new(open(job, tokens, events, job.request.destination.platform)?);
+    let source = Arc::new(open(job, tokens, events, job.request.source.platform, ReadBy::wish(job.request.use_git))?);
+    let destination = Arc::new(open(job, tokens, events, job.request.destination.platform, ReadBy::Api)?);
     let info = destination.info(&job.request.destination, None).await.map_err(|error| error.during("destination"))?;
     // the conductor has listed it: to read a file takes its name and its commit
     let manifest = Manifest {

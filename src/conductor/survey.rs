@@ -20,6 +20,9 @@ const READS: usize = 16;
 /// Source files without any digest are read to compare up to this size; larger ones are copied.
 const COMPARED: u64 = 64 << 20;
 
+/// How the warning begins that a source is read by git.
+pub(super) const BY_GIT: &str = "the source is read by git";
+
 /// What a survey is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -52,6 +55,8 @@ pub struct Survey {
     pub(super) pinned: bool,
     /// The commit that the source has moved on to since it was planned.
     moved_to: Option<String>,
+    /// Why the source is read by git, if it is.
+    by_git: Option<String>,
     pub(super) request: Request,
     takes: Takes,
     /// Files that go as a blob, as far as can be told beforehand: an estimate is made of them, no decision.
@@ -107,6 +112,7 @@ impl Survey {
             unreadable: BTreeMap::new(),
             pinned,
             moved_to,
+            by_git: None,
             request: request.clone(),
             takes: Takes { actions: limits.actions, inline: limits.inline, negotiate: limits.negotiate },
             streams,
@@ -118,6 +124,7 @@ impl Survey {
         if purpose == Purpose::Migrate && request.source.platform == Platform::HuggingFace {
             survey.try_largest(source).await?;
         }
+        survey.by_git = source.by_git().map(str::to_owned);
         Ok(survey)
     }
 
@@ -176,6 +183,9 @@ impl Survey {
         if let Some(head) = &self.moved_to {
             let planned = self.source.commit.as_deref().unwrap_or_default();
             warnings.push(format!("the source has moved on to commit {head}; this is about commit {planned}, as it was planned"));
+        }
+        if let Some(why) = &self.by_git {
+            warnings.push(format!("{BY_GIT}: {why}"));
         }
         if self.request.source.repo_type == crate::repo::RepoType::Space {
             warnings.push("the source is a Space: its files are copied, it will not run as an app".to_owned());

@@ -34,6 +34,7 @@ impl Tally {
                 repo: request.source.id.to_string(),
                 repo_type: request.source.repo_type,
                 revision: None,
+                by_git: false,
             },
             destination: DestinationReport {
                 platform: request.destination.platform,
@@ -63,6 +64,16 @@ impl Tally {
     pub(super) fn goes_on_from(&mut self, before: &Before) {
         self.before = Duration::from_secs(before.seconds);
         self.report.destination.created |= before.created;
+    }
+
+    /// Whether the plan knew already that the source is read by git.
+    pub(super) fn tells_of_git(&self) -> bool {
+        self.report.warnings.iter().any(|warning| warning.starts_with(super::survey::BY_GIT))
+    }
+
+    /// How the source was read.
+    pub(super) fn read_by_git(&mut self, by_git: bool) {
+        self.report.source.by_git = by_git;
     }
 
     /// What the plan says. A later plan of the same migration replaces it, but what moved stays counted.

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::publish::{Publisher, Terms, Voice, blob_action};
+use super::publish::{Publisher, Voice, blob_action};
+use super::terms::Terms;
 use super::{Conductor, Expected, Survey, fleet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Action, Destination, Hub, RepoInfo, Route, Sample, Source};
+use crate::hub::{Action, Blob, Destination, Hub, RepoInfo, Route, Sample, Source};
+use crate::plan::pace::Pace;
 use crate::plan::{Decision, Item, TransferPlan, equal, pairs, removal};
 use crate::protocol::LandedBlob;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Platform, RepoPath, Sha256};
@@ -55,14 +58,18 @@ impl Conductor<'_> {
             return Ok((plan.wanted().map(expected).collect(), plan.create));
         }
         let (info, made) = self.open_destination(survey, plan).await?;
+        if !made {
+            self.try_to_write(&info, plan).await?;
+        }
         let source = Arc::new(survey.source.clone());
         let worker = Worker::new(self.source.clone(), source, self.destination.clone(), info.clone(), self.job.limits, self.meter.clone());
         let worker = Arc::new(worker);
         let replaces = self.replaced(survey, plan, &info, made).await?;
         let terms = Terms::new(plan, self.job.consent, &self.job.id, replaces);
         let (events, committing) = (self.events.clone(), self.committing.clone());
-        let publisher =
-            Publisher::new(worker.clone(), self.destination.clone(), info, terms, Voice { events, committing, tally: self.tally });
+        let pace = Pace::of(info.repo.platform, self.job.limits.commit_millis.map(Duration::from_millis));
+        let voice = Voice { events, committing, tally: self.tally };
+        let publisher = Publisher::new(worker.clone(), self.destination.clone(), info, terms, pace, voice);
         let mut transfer =
             Transfer { conductor: self, survey, worker, publisher, there: HashMap::new(), learned: HashMap::new(), plain: HashSet::new() };
         let outcome = transfer.run(plan).await;
@@ -74,6 +81,21 @@ impl Conductor<'_> {
         let committed = !commits.is_empty();
         let learned = transfer.learned;
         Ok((plan.wanted().map(|item| learned.get(&item.file.path).cloned().unwrap_or_else(|| expected(item))).collect(), committed))
+    }
+
+    /// A hub that does not say beforehand whether its token may write is asked which blobs it lacks, as one who writes asks, before the source is
+    /// read for nothing. Where blobs go first that is the first thing anyway.
+    async fn try_to_write(&self, info: &RepoInfo, plan: &TransferPlan) -> Result<()> {
+        let silent = info.repo.platform == Platform::ModelScope;
+        if !silent || plan.copies().any(|item| self.destination.is_surely_lfs(&item.file.path, item.file.size)) {
+            return Ok(());
+        }
+        let nothing = Blob { sha256: Sha256::of(b""), size: 0 };
+        match self.destination.negotiate(info, &[nothing]).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Unauthorized) => Err(error.during("before reading")),
+            // whatever else it says about a blob that nobody wants to send is no matter
+            _ => Ok(()),
+        }
     }
 
     /// The paths to copy that are there already. A fresh repository is listed for it: its hub put files of its own there, or somebody

@@ -4,6 +4,7 @@ mod modal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use modal::{ClientIdentity, Generation, ModalSettings};
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub runner: Option<String>,
     /// `HF2MS_IDLE_TIMEOUT`: how many seconds nothing may come of a download before it is asked for anew.
     pub idle_seconds: u64,
+    /// `HF2MS_COMMIT_GAP`: at least this time between two commits to ModelScope, which publishes no limit.
+    pub commit_gap: Option<Duration>,
     /// `HF2MS_CONTAINER_TIME`: after how many seconds a container in the cloud is near its end.
     pub container_seconds: u64,
     /// `HF2MS_COST_LIMIT`: above so many hundredths of a dollar the MCP server asks before it starts.
@@ -105,6 +108,7 @@ impl Config {
             home,
             runner: variables.get("HF2MS_RUNNER").cloned(),
             idle_seconds: idle_seconds(variables)?,
+            commit_gap: commit_gap(variables)?,
             container_seconds: container_seconds(variables)?,
             cost_limit_cents: cost_limit_cents(variables)?,
             warnings,
@@ -248,6 +252,16 @@ fn idle_seconds(variables: &BTreeMap<String, String>) -> Result<u64> {
             Error::usage("HF2MS_IDLE_TIMEOUT is no number of seconds", "set it to a whole number from 1 to 60, or not at all")
                 .with("got", format!("`{text}`"))
         }),
+    }
+}
+
+/// From 0 seconds to an hour, in parts of a second too.
+fn commit_gap(variables: &BTreeMap<String, String>) -> Result<Option<Duration>> {
+    let Some(text) = variables.get("HF2MS_COMMIT_GAP") else { return Ok(None) };
+    match text.trim().parse::<f64>() {
+        Ok(seconds) if (0.0..=3_600.0).contains(&seconds) => Ok(Some(Duration::from_secs_f64(seconds))),
+        _ => Err(Error::usage("HF2MS_COMMIT_GAP is no number of seconds", "set it to a number from 0 to 3600, or not at all")
+            .with("got", format!("`{text}`"))),
     }
 }
 

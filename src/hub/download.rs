@@ -25,7 +25,7 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 const REFUSALS: u32 = 5;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// How many locations are remembered.
-const MOST_REMEMBERED: usize = 256;
+const MOST_REMEMBERED: usize = 1024;
 
 /// Where files were found lately, so that the parts of one file share a resolve call; after any failure the hub is asked anew.
 pub(super) struct Downloads {
@@ -42,9 +42,22 @@ pub(super) struct Downloads {
 #[derive(Clone)]
 struct Found {
     url: SafeUrl,
+    /// Sent to that address alone.
+    headers: HeaderMap,
     validator: Option<String>,
     total: Option<u64>,
     at: Instant,
+    /// Whether nobody has tried it yet.
+    is_new: bool,
+}
+
+/// Where a hub said beforehand that a file lies.
+pub(super) struct Given {
+    pub(super) url: SafeUrl,
+    /// For that address alone.
+    pub(super) headers: HeaderMap,
+    pub(super) validator: String,
+    pub(super) total: u64,
 }
 
 /// Which bytes of which file.
@@ -70,18 +83,68 @@ impl Downloads {
         request: impl Fn(SafeUrl) -> Result<Request> + Send + Sync,
         refusal: impl Fn(&Answer) -> Error + Send + Sync,
     ) -> Result<Opened> {
-        let Wanted { path, range, size, location } = wanted;
-        let mut found = if location == Location::Recent { self.recent(path) } else { None };
-        let mut url = match &found {
+        let found = if wanted.location == Location::Recent { self.recent(wanted.path) } else { None };
+        let url = match &found {
             Some(found) => found.url.clone(),
-            None => SafeUrl::join(&self.endpoint, path)?,
+            None => SafeUrl::join(&self.endpoint, wanted.path)?,
         };
+        self.follow(wanted, url, found, request, refusal).await
+    }
+
+    /// Whether it is known where this is, well enough for who asks so.
+    pub(super) fn knows(&self, key: &str, location: Location) -> bool {
+        location == Location::Recent && self.recent(key).is_some()
+    }
+
+    /// Takes what a hub said beforehand of where something lies.
+    pub(super) fn give(&self, key: &str, given: Given) {
+        let Given { url, headers, validator, total } = given;
+        let mut found = self.found();
+        while found.len() >= MOST_REMEMBERED {
+            let oldest = found.iter().min_by_key(|(_, found)| found.at).map(|(key, _)| key.clone());
+            oldest.and_then(|oldest| found.remove(&oldest));
+        }
+        let place = Found { url, headers, validator: Some(validator), total: Some(total), at: Instant::now(), is_new: true };
+        found.insert(key.to_owned(), place);
+    }
+
+    /// Opens what lies where a hub said beforehand.
+    pub(super) async fn open_given(
+        &self,
+        wanted: Wanted<'_>,
+        request: impl Fn(SafeUrl) -> Result<Request> + Send + Sync,
+        refusal: impl Fn(&Answer) -> Error + Send + Sync,
+    ) -> Result<Opened> {
+        let found = self.found().get_mut(wanted.path).map(|found| {
+            let place = found.clone();
+            found.is_new = false;
+            place
+        });
+        // others may have asked for so many meanwhile that this one was forgotten
+        let found =
+            found.ok_or_else(|| Error::new(ErrorKind::Unavailable, "where the file lies is forgotten").retry(Retry::Later(None)))?;
+        self.follow(wanted, found.url.clone(), Some(found), request, refusal).await
+    }
+
+    /// Asks there, and wherever that sends on to.
+    async fn follow(
+        &self,
+        wanted: Wanted<'_>,
+        mut url: SafeUrl,
+        mut found: Option<Found>,
+        request: impl Fn(SafeUrl) -> Result<Request> + Send + Sync,
+        refusal: impl Fn(&Answer) -> Error + Send + Sync,
+    ) -> Result<Opened> {
+        let Wanted { path, range, size, location: _ } = wanted;
         // whether the hub gave the storage's address just now
-        let mut is_new = false;
+        let mut is_new = found.as_ref().is_some_and(|found| found.is_new);
         let mut ranged = range.start > 0 || range.end < size || size > PLAIN_LIMIT;
         for _hop in 0..MOST_HOPS {
             let own = self.is_own(&url);
             let mut request = request(url.clone())?;
+            if let Some(found) = found.as_ref().filter(|found| found.url.expose() == url.expose()) {
+                request.headers.extend(found.headers.clone());
+            }
             request.headers.extend(download_headers(ranged.then_some(&range))?);
             let mut response = self.http.open(&request).await?;
             match response.status() {
@@ -149,7 +212,7 @@ impl Downloads {
     /// The metadata stands on the redirect that leaves the hub, not on the CDN's answer (facts, huggingface §2).
     fn remember(&self, path: &str, url: SafeUrl, headers: &HeaderMap) -> Found {
         let total = headers.get("x-linked-size").and_then(|value| value.to_str().ok()?.parse().ok());
-        let place = Found { url, validator: validator(headers), total, at: Instant::now() };
+        let place = Found { url, headers: HeaderMap::new(), validator: validator(headers), total, at: Instant::now(), is_new: false };
         let mut found = self.found();
         if found.len() >= MOST_REMEMBERED {
             found.retain(|_, found| found.at.elapsed() < REMEMBERED);

@@ -1,6 +1,8 @@
 //! The two shores: what a migration reads from and writes to.
 
+mod account;
 mod download;
+mod git;
 pub mod glance;
 pub mod huggingface;
 pub mod lfs;
@@ -8,6 +10,7 @@ pub mod modelscope;
 pub mod namespace;
 mod reach;
 mod refusal;
+mod shore;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,17 +19,19 @@ use bytes::Bytes;
 use url::{Host, Url};
 
 use crate::error::{Error, Result};
-use crate::http::{Incoming, Patience, Request, Troubles, UploadBody};
-use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, Sha256, Visibility};
-use crate::secret::{SafeUrl, Token};
+use crate::http::{Incoming, Request, Troubles, UploadBody};
+use crate::repo::{FileEntry, Manifest, RepoPath, RepoRef, Sha256, Visibility};
+use crate::secret::SafeUrl;
 
+pub use account::{Account, Grant, PRIVATE_STORAGE, WRITES};
 pub use download::PLAIN_LIMIT;
 pub use huggingface::HuggingFace;
 pub use lfs::{Ticket, Upload};
 pub use modelscope::ModelScope;
 pub use reach::reach;
 pub use refusal::gone;
-use refusal::{GATED, MAY_NOT, at_the_gate, quoted, refused, since_listed, taken, unexpected, web_page};
+use refusal::{GATED, LOCKED, MAY_NOT, at_the_gate, quoted, refused, since_listed, taken, unexpected, web_page};
+pub use shore::{Hub, ReadBy};
 
 /// What a repository is, without its listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,19 +78,6 @@ pub enum Location {
     Fresh,
 }
 
-/// Whose token it is and what it may do, as far as the hub tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The user.
-    pub name: String,
-    /// The namespaces that the hub says it may write to; `None` where it does not say.
-    pub writable: Option<Vec<String>>,
-    /// Whether the token may write at all; `None` where the hub does not say.
-    pub may_write: Option<bool>,
-    /// How the hub calls the token's permission.
-    pub permission: String,
-}
-
 /// The half of a hub that a migration reads.
 pub trait Source: Send + Sync {
     /// Looks a repository up. Fails with `NotFound` when it, or the revision, does not exist or hides from this token.
@@ -109,6 +101,11 @@ pub trait Source: Send + Sync {
         range: Range<u64>,
         location: Location,
     ) -> impl Future<Output = Result<Opened>> + Send;
+
+    /// Why it is read by git; `None` while it is read over its hub's API.
+    fn by_git(&self) -> Option<&str> {
+        None
+    }
 
     /// How often its hosts asked for less so far, among downloads and uploads.
     fn troubles(&self) -> Troubles;
@@ -267,116 +264,5 @@ fn endpoint(text: &str) -> Result<(Url, bool)> {
         "https" => Ok((url, loopback)),
         "http" if loopback => Ok((url, true)),
         _ => Err(refuse("the endpoint is neither https nor on loopback").with("got", SafeUrl::new(url))),
-    }
-}
-
-macro_rules! each {
-    ($self:ident, $hub:ident => $call:expr) => {
-        match $self {
-            Hub::HuggingFace($hub) => $call,
-            Hub::ModelScope($hub) => $call,
-        }
-    };
-}
-
-/// The closed set of hubs.
-pub enum Hub {
-    /// Hugging Face.
-    HuggingFace(HuggingFace),
-    /// ModelScope.
-    ModelScope(ModelScope),
-}
-
-impl Hub {
-    /// A client for the hub of this platform at `endpoint`. `patience` is for the calls that look something up: a person waits less
-    /// long than a migration. Fails with `Usage` when the endpoint is not https, or http on loopback.
-    pub fn new(platform: Platform, endpoint: &str, token: Option<Token>, patience: Patience) -> Result<Self> {
-        let hub = match platform {
-            Platform::HuggingFace => HuggingFace::new(endpoint, token, patience).map(Self::HuggingFace),
-            Platform::ModelScope => ModelScope::new(endpoint, token, patience).map(Self::ModelScope),
-        };
-        hub.map_err(|error| error.with("hub", platform.title()))
-    }
-
-    /// Tells of every wait that is long enough for a person to wonder, with its reason.
-    pub fn tell_waits_to(&self, listener: impl Fn(String) + Send + Sync + 'static) {
-        each!(self, hub => hub.http.tell_waits_to(listener));
-    }
-
-    /// The address of a repository's page.
-    pub fn page(&self, repo: &RepoRef) -> String {
-        each!(self, hub => hub.page(repo))
-    }
-}
-
-impl Source for Hub {
-    async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
-        each!(self, hub => hub.info(repo, revision).await)
-    }
-
-    async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
-        each!(self, hub => hub.manifest(info).await)
-    }
-
-    async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {
-        each!(self, hub => hub.message(info).await)
-    }
-
-    async fn open(&self, manifest: &Manifest, file: &FileEntry, range: Range<u64>, location: Location) -> Result<Opened> {
-        each!(self, hub => hub.open(manifest, file, range, location).await)
-    }
-
-    fn troubles(&self) -> Troubles {
-        each!(self, hub => hub.troubles())
-    }
-
-    fn tell_wait(&self, error: &Error, wait: Duration) {
-        each!(self, hub => hub.tell_wait(error, wait));
-    }
-
-    fn most_streams(&self) -> usize {
-        each!(self, hub => hub.most_streams())
-    }
-
-    async fn account(&self) -> Result<Account> {
-        each!(self, hub => hub.account().await)
-    }
-}
-
-impl Destination for Hub {
-    async fn create(&self, repo: &RepoRef, visibility: Visibility, licence: Option<&str>) -> Result<Created> {
-        each!(self, hub => hub.create(repo, visibility, licence).await)
-    }
-
-    async fn check_card(&self, repo: &RepoRef, card: &str) -> Result<()> {
-        each!(self, hub => hub.check_card(repo, card).await)
-    }
-
-    async fn route(&self, info: &RepoInfo, samples: &[Sample]) -> Result<Vec<Route>> {
-        each!(self, hub => hub.route(info, samples).await)
-    }
-
-    async fn negotiate(&self, info: &RepoInfo, blobs: &[Blob]) -> Result<Vec<Option<Ticket>>> {
-        each!(self, hub => hub.negotiate(info, blobs).await)
-    }
-
-    async fn put(&self, request: &Request, body: UploadBody) -> Result<Option<String>> {
-        each!(self, hub => hub.put(request, body).await)
-    }
-
-    async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
-        each!(self, hub => hub.complete(ticket, tags).await)
-    }
-
-    async fn commit(&self, info: &RepoInfo, commit: &Commit) -> Result<String> {
-        each!(self, hub => hub.commit(info, commit).await)
-    }
-
-    fn limits(&self) -> CommitLimits {
-        each!(self, hub => hub.limits())
-    }
-
-    fn is_surely_lfs(&self, path: &RepoPath, size: u64) -> bool {
-        each!(self, hub => hub.is_surely_lfs(path, size))
     }
 }

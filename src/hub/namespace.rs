@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::Hub;
+use super::shore::Shore;
 use crate::error::{Error, Result};
 use crate::repo::{RepoRef, RepoType, Visibility};
 
@@ -26,9 +27,9 @@ impl Hub {
     ///
     /// Fails with `Unsupported` when the hub cannot list all of them: never a shorter list.
     pub async fn namespace(&self, namespace: &str, kind: RepoType) -> Result<Vec<Listed>> {
-        let listed = match self {
-            Self::HuggingFace(hub) => hub.namespace(namespace, kind).await,
-            Self::ModelScope(hub) => hub.namespace(namespace, kind).await,
+        let listed = match &self.shore {
+            Shore::HuggingFace(hub) => hub.namespace(namespace, kind).await,
+            Shore::ModelScope(hub) => hub.namespace(namespace, kind).await,
         };
         let named = |error: Error| error.with("namespace", format!("`{namespace}`")).with("kind", kind.plural());
         let mut listed = listed.map_err(named)?;

@@ -13,6 +13,9 @@ pub(super) const MAY_NOT: &str = "the token may not do this";
 /// A refusal of who has not been let in.
 pub(super) const GATED: &str = "the repository is gated and its terms are not accepted";
 
+/// A refusal of whose storage is over its limit.
+pub(super) const LOCKED: &str = "the account's storage is used up or locked";
+
 /// A refused read: who may see a gated repository may not yet read its files, and only its page lets them in.
 pub(super) fn at_the_gate(error: Error, page: &str) -> Error {
     match error.message() {

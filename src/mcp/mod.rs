@@ -3,6 +3,7 @@
 
 mod arguments;
 mod asking;
+mod confirmed;
 mod http;
 mod redaction;
 mod render;

@@ -140,6 +140,17 @@ impl Batch {
         }
     }
 
+    /// Skips those whose destination is there with other content.
+    pub fn leave_existing(&mut self) {
+        for member in &mut self.members {
+            if let Stage::Ready(prepared) = &member.stage
+                && let Err(error) = prepared.leaves_existing()
+            {
+                member.stage = Stage::Skipped(error);
+            }
+        }
+    }
+
     /// Refuses what this consent does not cover. The others go on.
     pub fn check(&mut self, consent: Consent) {
         for member in &mut self.members {
@@ -290,6 +301,11 @@ impl Member {
         format!("{}:{}{revision}", self.asked.from, self.asked.id)
     }
 
+    /// Its kind, as far as it is known.
+    pub fn kind(&self) -> Option<RepoType> {
+        self.request.as_ref().map(|request| request.source.repo_type).or(self.asked.named)
+    }
+
     /// The destination.
     pub fn destination(&self) -> String {
         format!("{}:{}", self.asked.from.other(), self.asked.destination)
@@ -316,8 +332,8 @@ impl Member {
 
     /// The member in JSON where there is no report: the same keys as a report, as far as they are known.
     pub fn entry(&self) -> serde_json::Value {
-        let Asked { from, id, named, destination, .. } = &self.asked;
-        let repo_type = self.request.as_ref().map(|request| request.source.repo_type).or(*named);
+        let Asked { from, id, destination, .. } = &self.asked;
+        let repo_type = self.kind();
         let mut entry = serde_json::json!({
             "id": self.id,
             "state": self.state(),

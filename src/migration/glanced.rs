@@ -27,6 +27,7 @@ pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Op
         include: Vec::new(),
         exclude: Vec::new(),
         delete: asked.delete,
+        use_git: asked.use_git,
     };
     let (source, destination) = (super::hub(config, request.source.platform).ok()?, super::hub(config, request.destination.platform).ok()?);
     // one that is not there yet costs no more than this
@@ -83,6 +84,7 @@ fn report(request: &Request, from: &Glance, to: Glance, id: &str, url: String, b
             repo: request.source.id.to_string(),
             repo_type: request.source.repo_type,
             revision: from.commit.clone(),
+            by_git: false,
         },
         destination: DestinationReport {
             platform: request.destination.platform,

@@ -5,9 +5,11 @@ mod elsewhere;
 pub mod figures;
 mod glanced;
 mod how;
+mod permission;
 mod picks;
 mod planned;
 mod proof;
+mod quota;
 mod reckoning;
 mod resolve;
 mod smoke;
@@ -26,13 +28,13 @@ pub use reckoning::Reckoning;
 pub use resolve::{Asked, Wanted};
 pub use smoke::{Smoke, Step, smoke};
 pub use up_to_date::up_to_date;
-pub use validate::{PlatformCheck, Verdict, validate};
+pub use validate::{PlatformCheck, Verdict, destination, validate};
 
 use crate::conductor::{self, Purpose, Survey, Traces};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
-use crate::hub::Hub;
+use crate::hub::{Hub, ReadBy};
 use crate::journal::{Entry, Folder, Glance, Journal};
 use crate::plan::TransferPlan;
 use crate::plan::fan_out::{FanOut, Load};
@@ -70,6 +72,17 @@ impl Prepared {
         self.plan.deletes = Vec::new();
     }
 
+    /// Fails with `NotMigrated` where the destination is there and something in it would change: for who wants to leave such ones alone.
+    pub fn leaves_existing(&self) -> Result<()> {
+        let plan = &self.plan;
+        if plan.create || plan.totals.copy + self.removes.len() as u64 == 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotMigrated, "the destination is there with other content, and is left as it is")
+            .with("destination", &plan.request.destination)
+            .hint_to("run without --skip-existing to bring it up to date"))
+    }
+
     /// Who carries it.
     pub fn fan_out(&self, how: How) -> FanOut {
         how.fan_out(self.load, way(&self.plan.request))
@@ -93,7 +106,7 @@ impl Prepared {
             endpoints: config.endpoints.clone(),
             known: self.known.clone(),
             compared: self.compared,
-            limits: Limits { idle_seconds: config.idle_seconds, ..limits },
+            limits: Limits { idle_seconds: config.idle_seconds, commit_millis: config.commit_gap.map(millis), ..limits },
             runner: how.runner,
             workers: self.fan_out(how).workers,
             max_seconds: how.max_time.map(|time| time.as_secs()),
@@ -105,6 +118,11 @@ impl Prepared {
     }
 }
 
+/// Whole milliseconds, of an hour at most.
+fn millis(gap: Duration) -> u64 {
+    u64::try_from(gap.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// From which hub to which.
 pub(crate) fn way(request: &Request) -> Way {
     Way { from: request.source.platform, to: request.destination.platform }
@@ -112,8 +130,14 @@ pub(crate) fn way(request: &Request) -> Way {
 
 /// The client for one platform, with its token.
 pub fn hub(config: &Config, platform: Platform) -> Result<Hub> {
+    hub_by(config, platform, ReadBy::Api)
+}
+
+/// The same, for a source.
+fn hub_by(config: &Config, platform: Platform, by: ReadBy) -> Result<Hub> {
     let patience = Patience { idle: Duration::from_secs(config.idle_seconds), ..Patience::ATTENDED };
-    let hub = Hub::new(platform, config.endpoints.of(platform), config.found(platform).map(|found| found.token.clone()), patience)?;
+    let token = config.found(platform).map(|found| found.token.clone());
+    let hub = Hub::read_by(by, platform, config.endpoints.of(platform), token, patience)?;
     let say = config.say;
     hub.tell_waits_to(move |words| say(&words));
     Ok(hub)
@@ -128,10 +152,12 @@ pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
 async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> {
     let journal = Journal::new(&config.home);
     let mut known = journal.known(&request);
-    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    let source = hub_by(config, request.source.platform, ReadBy::wish(request.use_git))?;
+    let destination = hub(config, request.destination.platform)?;
     let survey = Survey::new(&source, &destination, &request, None, &known, Purpose::Migrate).await?;
     known.extend(&survey.learned);
-    let plan = survey.plan()?;
+    let plan = survey.plan()?.paced(config.commit_gap);
+    quota::check(&destination, &plan).await?;
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
     let (replaces, removes) = (survey.replaced(&plan), survey.removed(&plan));
@@ -350,7 +376,8 @@ pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<R
 }
 
 async fn verify_request(config: &Config, request: &Request, commit: Option<&str>, deep: bool) -> Result<Report> {
-    let (source, destination) = (hub(config, request.source.platform)?, hub(config, request.destination.platform)?);
+    let source = hub_by(config, request.source.platform, ReadBy::wish(request.use_git))?;
+    let destination = hub(config, request.destination.platform)?;
     let known = Journal::new(&config.home).known(request);
     conductor::compare(&source, &destination, request, commit, &known, deep).await
 }

@@ -197,7 +197,15 @@ impl ProofDocument {
         let address = |side: &Side| Ok::<_, Error>(RepoRef::new(side.platform, side.repo_type, side.repo.parse()?));
         let (source, destination) = (address(&self.source)?, address(&self.destination)?);
         Ok(Proven {
-            request: Request { source, revision: None, destination, include: Vec::new(), exclude: Vec::new(), delete: None },
+            request: Request {
+                source,
+                revision: None,
+                destination,
+                include: Vec::new(),
+                exclude: Vec::new(),
+                delete: None,
+                use_git: false,
+            },
             source_commit: self.source.revision,
             destination_commit: self.destination.revision,
             files: self.files,

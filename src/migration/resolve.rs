@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::permission::{self, Right};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::{Account, Hub, Source};
-use crate::plan::Selection;
+use crate::hub::{Account, Hub, ReadBy, Source};
+use crate::plan::{Selection, limits};
 use crate::protocol::{Deletion, Request};
 use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
 
@@ -29,6 +30,8 @@ pub struct Wanted {
     pub exclude: Vec<String>,
     /// `--delete`, `--max-delete`.
     pub delete: Option<Deletion>,
+    /// `--use-git`.
+    pub use_git: bool,
 }
 
 /// What the words alone say. Which kind of repository it is may still be open.
@@ -47,6 +50,7 @@ pub struct Asked {
     pub(super) include: Vec<String>,
     pub(super) exclude: Vec<String>,
     pub(super) delete: Option<Deletion>,
+    pub(super) use_git: bool,
 }
 
 /// Reads the words. Everything wrong with them alone is found here, before a service is asked.
@@ -57,6 +61,7 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
         Some(dest) => destination_id(dest, from.other(), &address.id, &config.hosts())?,
         None => address.id.clone(),
     };
+    limits::check_name(from.other(), &destination)?;
     let revision = revision(&address, wanted.revision.as_deref())?;
     let named = match (address.repo_type, wanted.repo_type) {
         (Some(page), Some(flag)) if page != flag && !(page == RepoType::Space && flag == RepoType::Model) => {
@@ -69,7 +74,7 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
     };
     Selection::new(&wanted.include, &wanted.exclude)?;
     let (include, exclude) = (wanted.include.clone(), wanted.exclude.clone());
-    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude, delete: wanted.delete })
+    Ok(Asked { from, id: address.id, named, revision, destination, include, exclude, delete: wanted.delete, use_git: wanted.use_git })
 }
 
 /// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
@@ -77,11 +82,11 @@ pub(super) type Accounts = HashMap<Platform, Account>;
 
 /// The request that is meant; to migrate, the token must be able to write.
 pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
-    let Asked { from, id, named, revision, destination, include, exclude, delete } = asked;
+    let Asked { from, id, named, revision, destination, include, exclude, delete, use_git } = asked;
     if named == Some(RepoType::Space) {
         return Err(is_space(&id));
     }
-    let (source, target) = (super::hub(config, from)?, super::hub(config, from.other())?);
+    let (source, target) = (super::hub_by(config, from, ReadBy::wish(use_git))?, super::hub(config, from.other())?);
     let (read_as, write_as) = detect(&source, from, &id, named).await?;
     let request = Request {
         source: RepoRef::new(from, read_as, id),
@@ -90,15 +95,20 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, acc
         include,
         exclude,
         delete,
+        use_git,
     };
     if purpose == Purpose::Migrate {
         let account = match accounts.remove(&request.destination.platform) {
             Some(account) => account,
             None => target.account().await.map_err(|error| error.during("destination"))?,
         };
-        let verdict = may_write(&account, &request.destination);
+        let page = config.token_page(request.destination.platform);
+        let right = permission::check(&account, &request.destination, &page);
+        if matches!(right, Ok(Right::OnlyIfThere)) {
+            permission::is_there(&target, &account, &request.destination, &page).await?;
+        }
         accounts.insert(request.destination.platform, account);
-        verdict?;
+        right?;
     }
     Ok(request)
 }
@@ -198,21 +208,4 @@ fn is_space(id: &RepoId) -> Error {
     Error::new(ErrorKind::NotMigrated, "the source is a Space, and Spaces are not migrated")
         .with("source", id)
         .hint_to("an app does not run on the other hub as it is; to copy its files as a model, pass --repo-type model")
-}
-
-/// Refuses early, when the hub says that the token may not write there; where it does not say, the first write tells.
-fn may_write(account: &Account, repo: &RepoRef) -> Result<()> {
-    let title = repo.platform.title();
-    if account.may_write == Some(false) {
-        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may only read"))
-            .with("account", &account.name)
-            .with("permission", &account.permission)
-            .hint_to("make a token that may write, and set it instead"));
-    }
-    if let Some(writable) = account.writable.as_ref().filter(|writable| !writable.iter().any(|name| name == repo.id.namespace())) {
-        return Err(Error::new(ErrorKind::Forbidden, format!("the {title} token may not write to `{}`", repo.id.namespace()))
-            .with("account", &account.name)
-            .hint_to(format!("it may write to: {}; choose one with --dest NAMESPACE/{}", writable.join(", "), repo.id.name())));
-    }
-    Ok(())
 }

@@ -5,11 +5,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::permission;
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
-use crate::hub::Source;
-use crate::repo::Platform;
-use crate::runner::modal::{Account, ModalClient};
+use crate::hub::{Account, Grant, Source};
+use crate::plan::limits;
+use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
+use crate::runner::modal::{Account as ModalAccount, ModalClient};
 use crate::secret::host_of;
 
 /// How long Modal may take to say whose token it is.
@@ -52,6 +54,15 @@ pub struct PlatformCheck {
     pub namespaces: Option<Vec<String>>,
     /// How the service calls its permission.
     pub permission: Option<String>,
+    /// Of a token with scopes: what each of them allows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// What a token with scopes would need for its own account's namespace, and where that is set; and what organisations want of the account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+    /// The destination that was asked about, if it may be written to as far as the service says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// Hosts that receive it.
     pub hosts: Vec<String>,
     /// The page where such a token is made.
@@ -70,13 +81,32 @@ impl PlatformCheck {
 /// The name of Modal's entry.
 const MODAL: &str = "modal";
 
-/// Checks the tokens of both hubs, and Modal's when there is one.
-pub async fn validate(config: &Config) -> Vec<PlatformCheck> {
-    let (hf, ms, modal) = tokio::join!(check(config, Platform::HuggingFace), check(config, Platform::ModelScope), modal(config));
+/// Checks the tokens of both hubs, and Modal's when there is one; and whether they may write to `destination`, where one is asked about.
+pub async fn validate(config: &Config, destination: Option<&RepoId>, at: Option<Platform>) -> Vec<PlatformCheck> {
+    let of = |platform| destination.filter(|_| at == Some(platform));
+    let (hf, ms) = (Platform::HuggingFace, Platform::ModelScope);
+    let (hf, ms, modal) = tokio::join!(check(config, hf, of(hf)), check(config, ms, of(ms)), modal(config));
     vec![hf, ms, modal]
 }
 
-async fn check(config: &Config, platform: Platform) -> PlatformCheck {
+/// Reads `hf:NS/NAME`, or `hf:NS` for any repository of a namespace.
+///
+/// Fails with `Usage`.
+pub fn destination(config: &Config, text: &str) -> Result<(RepoId, Platform)> {
+    let namespace = text.trim_end_matches('/');
+    let whole = if namespace.contains("://") || namespace.contains('/') { text.to_owned() } else { format!("{namespace}/{ANY}") };
+    let address = Address::parse(&whole, &config.hosts()).map_err(|error| error.with("--dest", format!("`{text}`")))?;
+    let platform = address.platform.ok_or_else(|| {
+        Error::usage("--dest does not say on which hub", format!("write `hf:{0}` or `ms:{0}`", text)).with("--dest", format!("`{text}`"))
+    })?;
+    limits::check_name(platform, &address.id)?;
+    Ok((address.id, platform))
+}
+
+/// Stands for a repository of which only the namespace matters.
+const ANY: &str = "NAME";
+
+async fn check(config: &Config, platform: Platform, destination: Option<&RepoId>) -> PlatformCheck {
     let found = config.found(platform);
     let mut check = PlatformCheck {
         platform: platform.to_string(),
@@ -89,6 +119,9 @@ async fn check(config: &Config, platform: Platform) -> PlatformCheck {
         write: Verdict::Unknown,
         namespaces: None,
         permission: None,
+        scopes: Vec::new(),
+        lacks: Vec::new(),
+        destination: None,
         hosts: hosts(config, platform),
         page: config.token_page(platform),
         error: None,
@@ -99,6 +132,15 @@ async fn check(config: &Config, platform: Platform) -> PlatformCheck {
     };
     match account {
         Ok(account) => {
+            check.scopes = account.grants.iter().map(Grant::describe).collect();
+            let owed = account.owed.iter().map(|(org, steps)| format!("for `{org}`: {}", steps.join(", ")));
+            check.lacks = permission::lacks(&account, &check.page).into_iter().chain(owed).collect();
+            if let Some(id) = destination {
+                match may_write(&account, platform, id, &check.page) {
+                    Ok(()) => check.destination = Some(format!("{platform}:{id}")),
+                    Err(error) => check.error = Some(ErrorReport::from(&error)),
+                }
+            }
             check.account = Some(account.name);
             check.read = Verdict::Yes;
             check.write = match account.may_write {
@@ -117,6 +159,12 @@ async fn check(config: &Config, platform: Platform) -> PlatformCheck {
         }
     }
     check
+}
+
+/// Whether a token may write to a repository of this name, of either kind.
+fn may_write(account: &Account, platform: Platform, id: &RepoId, page: &str) -> Result<()> {
+    let of = |kind| permission::check(account, &RepoRef::new(platform, kind, id.clone()), page).map(|_| ());
+    of(RepoType::Model).or_else(|error| of(RepoType::Dataset).map_err(|_| error))
 }
 
 /// Hosts that receive the token: the endpoint's, and ModelScope's upload gateway (facts, modelscope §1.3).
@@ -146,6 +194,9 @@ async fn modal(config: &Config) -> PlatformCheck {
         write: Verdict::Unknown,
         namespaces: None,
         permission: None,
+        scopes: Vec::new(),
+        lacks: Vec::new(),
+        destination: None,
         hosts: Vec::new(),
         page: MODAL_PAGE.to_owned(),
         error: None,
@@ -187,7 +238,7 @@ async fn modal(config: &Config) -> PlatformCheck {
     check
 }
 
-async fn account(settings: &ModalSettings, say: fn(&str)) -> Result<Account> {
+async fn account(settings: &ModalSettings, say: fn(&str)) -> Result<ModalAccount> {
     let client = ModalClient::connect(settings).await?;
     client.tell_to(say);
     client.whoami().await
@@ -199,7 +250,7 @@ fn servers(settings: &ModalSettings) -> Vec<String> {
 }
 
 /// Until when Modal's token is good, if it expires.
-pub(super) fn until(account: &Account) -> Option<String> {
+pub(super) fn until(account: &ModalAccount) -> Option<String> {
     let seconds = account.expires?.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Some(super::proof::utc(seconds))
 }

@@ -28,6 +28,12 @@ pub struct Estimate {
     pub uploads: u64,
     /// Other calls to the destination: asking what it has, committing, reading back what was there.
     pub calls: u64,
+    /// Seconds that the commits alone take at the pace that the destination is known to take, from the first to the last.
+    #[serde(default)]
+    pub commit_seconds: u64,
+    /// Bytes of small files that travel inside commits.
+    #[serde(default)]
+    pub inline_bytes: u64,
 }
 
 /// Estimates; `streams` says of each item whether it goes as a blob and not inside a commit.
@@ -47,7 +53,8 @@ pub(super) fn estimate(items: &[Item], takes: Takes, streams: impl Fn(&Item) -> 
     let asked = blobs.div_ceil(takes.negotiate.max(1) as u64);
     // each commit asks for its blobs once more, reads the head before and commits; a listing ends it all
     let calls = 2 * asked + 2 * commits + present + 1;
-    Estimate { commits, downloads, uploads: blobs, calls }
+    let inline_bytes = copies().filter(|item| !streams(item)).map(|item| item.file.size).sum();
+    Estimate { commits, downloads, uploads: blobs, calls, commit_seconds: 0, inline_bytes }
 }
 
 /// As the publisher fills them: blobs first, then what travels inside, and last what makes the repository loadable.

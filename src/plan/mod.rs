@@ -4,7 +4,9 @@ mod decide;
 pub mod equal;
 mod estimate;
 pub mod fan_out;
+pub mod limits;
 pub mod modal;
+pub mod pace;
 pub mod pairs;
 pub mod rates;
 pub mod removal;
@@ -15,11 +17,13 @@ pub mod shard;
 pub mod sum;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use decide::{Decision, Item, LeftOut};
 pub use estimate::{Estimate, Takes};
+use pace::Pace;
 pub use risk::Risk;
 pub use select::Selection;
 
@@ -191,7 +195,20 @@ impl TransferPlan {
     /// Adds what it costs: `streams` says of each item whether it goes as a blob and not inside a commit.
     #[must_use]
     pub fn estimated(self, takes: Takes, streams: impl Fn(&Item) -> bool) -> Self {
-        Self { estimate: Some(estimate::estimate(&self.items, takes, streams)), ..self }
+        let estimate = estimate::estimate(&self.items, takes, streams);
+        let advice = rules::inline_advice(&self.request.destination, estimate.inline_bytes);
+        let warnings = advice.into_iter().chain(self.warnings).collect();
+        Self { estimate: Some(estimate), warnings, ..self }.paced(None)
+    }
+
+    /// Adds how long the commits alone take; `gap` is the user's word for a hub that does not publish how often it takes one.
+    #[must_use]
+    pub fn paced(mut self, gap: Option<Duration>) -> Self {
+        let pace = Pace::of(self.request.destination.platform, gap);
+        if let Some(estimate) = &mut self.estimate {
+            estimate.commit_seconds = pace.takes(estimate.commits).as_secs_f64().ceil() as u64;
+        }
+        self
     }
 
     /// The risks that this consent leaves open.

@@ -2,24 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::limits::{
+    HUGGING_FACE_ADVISED, HUGGING_FACE_FILE, HUGGING_FACE_FILES, HUGGING_FACE_FOLDER, MODELSCOPE_ADVISED, MODELSCOPE_DATASET_FOLDER,
+    MODELSCOPE_FILES, MODELSCOPE_FOLDER, MODELSCOPE_INLINE,
+};
 use super::{Decision, Item};
 use crate::error::{Error, ErrorKind, Result};
 use crate::repo::{FileEntry, Manifest, Platform, RepoPath, RepoRef, RepoType};
-
-/// One file on Hugging Face (facts, huggingface §3 "Sizes").
-const HUGGING_FACE_FILE: u64 = 500_000_000_000;
-/// The same, as advised.
-const HUGGING_FACE_ADVISED: u64 = 200_000_000_000;
-/// One file as ModelScope's own client takes it; what the site takes is not published (facts, modelscope §3.7).
-const MODELSCOPE_ADVISED: u64 = 100_000_000_000;
-/// Entries of one folder that ModelScope lists of a model (facts, modelscope §2.3).
-const MODELSCOPE_FOLDER: usize = 3000;
-/// Entries of one folder, and files of one repository, as Hugging Face advises.
-const HUGGING_FACE_FOLDER: usize = 10_000;
-const HUGGING_FACE_FILES: usize = 100_000;
-/// The same as ModelScope's own client limits them.
-const MODELSCOPE_DATASET_FOLDER: usize = 50_000;
-const MODELSCOPE_FILES: usize = 100_000;
 
 /// Says why the destination takes this file in no form.
 pub(super) fn refuses(destination: Platform, file: &FileEntry, existing: Option<&Manifest>) -> Option<String> {
@@ -92,7 +81,16 @@ pub(super) fn advice(destination: &RepoRef, items: &[Item]) -> Vec<String> {
     advice
 }
 
+/// What of it travels inside commits: the same advice, in bytes.
+pub(super) fn inline_advice(destination: &RepoRef, bytes: u64) -> Option<String> {
+    (destination.platform == Platform::ModelScope && bytes > MODELSCOPE_INLINE).then(|| {
+        let (found, most) = (bytes / MB, MODELSCOPE_INLINE / MB);
+        format!("{found} MB of small files inside commits, which ModelScope's own client does not take at once (over {most} MB)")
+    })
+}
+
 const GB: u64 = 1_000_000_000;
+const MB: u64 = 1_000_000;
 
 /// How many entries each folder will have.
 fn folders(items: &[Item]) -> BTreeMap<&str, usize> {

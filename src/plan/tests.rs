@@ -34,6 +34,7 @@ fn request() -> Request {
         include: Vec::new(),
         exclude: Vec::new(),
         delete: None,
+        use_git: false,
     }
 }
 

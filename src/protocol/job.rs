@@ -157,6 +157,9 @@ pub struct Request {
     /// Whether what the source no longer has is deleted at the destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Deletion>,
+    /// Whether the source's files are read by git, whether or not its hub's API gives them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub use_git: bool,
 }
 
 /// The wish to delete at the destination what the source does not have.
@@ -213,11 +216,14 @@ pub struct Limits {
     pub memory: u64,
     /// How long nothing may come of a download before it is asked for anew.
     pub idle_seconds: u64,
+    /// At least so many milliseconds between two commits, where the hub does not publish how often it takes one; by default what is known to be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_millis: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 8, most_streams: 64, memory: 96 << 20, idle_seconds: 20 }
+        Self { streams: 8, most_streams: 64, memory: 96 << 20, idle_seconds: 20, commit_millis: None }
     }
 }
 

@@ -117,6 +117,9 @@ pub struct SourceReport {
     pub repo_type: RepoType,
     /// The commit read.
     pub revision: Option<String>,
+    /// Whether its files were read by git, and not over its hub's API.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_git: bool,
 }
 
 /// The destination in a report.

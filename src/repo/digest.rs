@@ -80,6 +80,16 @@ impl GitSha1 {
     }
 }
 
+impl GitSha1 {
+    /// The name of any object of git: a `commit`, a `tree`, a `blob` or a `tag`.
+    pub fn of_object(kind: &str, bytes: &[u8]) -> Self {
+        let mut hash = sha1::Sha1::new();
+        hash.update(format!("{kind} {}\0", bytes.len()));
+        hash.update(bytes);
+        Self(hash.finalize().into())
+    }
+}
+
 fn git_header(size: u64) -> sha1::Sha1 {
     let mut hash = sha1::Sha1::new();
     hash.update(format!("blob {size}\0"));

@@ -1,10 +1,11 @@
 //! Many repositories in few words: a list, a whole namespace, new names.
 
-use standins::huggingface::RepoKind;
+use serde_json::Value;
+use standins::huggingface::{Gated, RepoKind};
 use standins::modelscope;
 
 use crate::usage::refused;
-use crate::world::World;
+use crate::world::{KIB, World, bytes};
 
 fn three() -> World {
     let world = World::start();
@@ -47,4 +48,84 @@ fn words_that_are_wrong_are_refused() {
     insta::assert_snapshot!("no_source_of_that_name", refused(&world, 2, &["migrate", "hf:alice/b", "--rename", "z=c"]));
     insta::assert_snapshot!("namespace_is_more", refused(&world, 2, &["migrate", "--all-of", "hf:alice/b"]));
     insta::assert_snapshot!("nothing_there", refused(&world, 1, &["migrate", "--all-of", "hf:nobody"]));
+}
+
+const COUNT: usize = 60;
+
+/// An organisation of others with so many repositories of both kinds, three of which cannot be migrated, each for another reason.
+fn organisation() -> World {
+    let world = World::start();
+    world.hf.org("acme").member("carol", "admin");
+    for number in 0..COUNT {
+        let kind = if number % 3 == 2 { RepoKind::Dataset } else { RepoKind::Model };
+        let repo = world.hf.repo(kind, &name(number));
+        repo.file("config.json", format!("{{\"number\":{number}}}").as_str()).lfs_file("weights.bin", bytes(number as u64, 20 * KIB));
+        repo.commit("all");
+        match number {
+            10 => drop(repo.gated(Gated::Manual)),
+            // other bytes than it lists
+            21 => drop(repo.misbehave(|quirks| drop(quirks.serves_instead.insert("weights.bin".to_owned(), bytes(999, 20 * KIB))))),
+            // something else lies there already
+            32 => drop(world.ms.repo(modelscope::RepoKind::Dataset, "alice/r32").file("config.json", "theirs").commit("theirs")),
+            _ => {}
+        }
+    }
+    world
+}
+
+fn name(number: usize) -> String {
+    format!("acme/r{number:02}")
+}
+
+const ALL: [&str; 5] = ["migrate", "--all-of", "hf:acme", "--dest", "alice"];
+
+#[test]
+fn a_whole_organisation_is_migrated_but_for_what_cannot_be_and_again_only_that_is_tried() {
+    let world = organisation();
+    let first = world.run(&[&ALL[..], &["--json"]].concat()).exits(1).json();
+    assert_eq!((&first["succeeded"], &first["failed"], &first["skipped"]), (&57.into(), &3.into(), &0.into()), "{first}");
+    let kinds = |report: &Value| {
+        let failed = report["migrations"].as_array().unwrap().iter().filter(|one| one["state"] != "verified");
+        failed
+            .map(|one| (one["source"]["repo"].as_str().unwrap().to_owned(), one["error"]["kind"].as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let wanted = [(10, "forbidden"), (21, "corrupted"), (32, "needs_confirmation")].map(|(number, kind)| (name(number), kind.to_owned()));
+    let mut failed = kinds(&first);
+    failed.sort();
+    assert_eq!(failed, wanted);
+    for number in (0..COUNT).filter(|number| ![10, 21, 32].contains(number)) {
+        let kind = if number % 3 == 2 { modelscope::RepoKind::Dataset } else { modelscope::RepoKind::Model };
+        let copy = world.ms.repo(kind, &format!("alice/r{number:02}"));
+        assert_eq!(copy.content("weights.bin").unwrap().to_bytes(), bytes(number as u64, 20 * KIB).to_bytes(), "{number}");
+    }
+
+    // again: three are tried, of the others three calls at most tell that nothing is to do
+    let (hf, ms) = (world.hf.journal().records().len(), world.ms.journal().records().len());
+    let uploads = world.ms.journal().bytes_uploaded();
+    let again = world.run(&ALL).exits(1);
+    let calls: Vec<_> = world.hf.journal().records().split_off(hf).into_iter().chain(world.ms.journal().records().split_off(ms)).collect();
+    for number in (0..COUNT).filter(|number| ![10, 21, 32].contains(number)) {
+        let own = calls.iter().filter(|call| call.path.contains(&format!("/r{number:02}"))).count();
+        assert!(own <= 3, "{own} calls for {}", name(number));
+    }
+    assert!(world.ms.journal().bytes_uploaded() - uploads <= 20 * KIB, "only the one that lies is read and sent again, and not to its end");
+    assert!(calls.len() < 57 * 3 + 100, "{} calls", calls.len());
+    let table: Vec<_> = again.stdout.lines().filter(|line| line.contains("hf:acme/")).collect();
+    assert_eq!(table.iter().filter(|line| line.contains("up to date")).count(), 57, "{}", again.stdout);
+    let short = table.iter().filter(|line| !line.contains("up to date") || line.contains("/r00") || line.contains("/r02"));
+    let sums = again.stdout.lines().filter(|line| line.contains("not verified"));
+    insta::assert_snapshot!("organisation", world.scrub(&short.copied().chain(sums).collect::<Vec<_>>().join("\n")));
+}
+
+#[test]
+fn what_is_there_with_other_content_is_left_where_that_is_wished() {
+    let world = three();
+    world.run(&["migrate", "hf:alice/b", "--type", "model"]).exits(0);
+    world.ms.repo(modelscope::RepoKind::Dataset, "alice/a").file("config.json", "theirs").commit("theirs");
+    let shown = world.run(&["migrate", "--all-of", "hf:alice", "--skip-existing"]).exits(0);
+    insta::assert_snapshot!("skip_existing", shown.shown(&world));
+    assert_eq!(world.ms.repo(modelscope::RepoKind::Dataset, "alice/a").content("config.json").unwrap().to_bytes(), "theirs");
+    let alone = world.run(&["migrate", "hf:alice/a", "--type", "dataset", "--skip-existing"]).exits(3);
+    insta::assert_snapshot!("skip_existing_alone", alone.shown(&world));
 }

@@ -154,7 +154,7 @@ fn of(files: impl Iterator<Item = (String, u64, String, bool)>) -> BTreeMap<Stri
 /// A world and the two repositories between which files go.
 pub struct Trip {
     pub world: World,
-    way: Way,
+    pub way: Way,
     dataset: bool,
 }
 

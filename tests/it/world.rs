@@ -51,6 +51,8 @@ impl World {
             ("MODELSCOPE_API_TOKEN", ms.token("alice", Tier::Write)),
             ("HF2MS_HOME", home.join("state").display().to_string()),
             ("HF2MS_RUNNER", "local".to_owned()),
+            // no test waits for a limit that its ModelScope has not
+            ("HF2MS_COMMIT_GAP", "0.05".to_owned()),
             ("HOME", home.display().to_string()),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -99,7 +101,12 @@ impl World {
     }
 
     /// Waits for a command, or ends it when it takes too long.
-    pub fn finish(&self, mut child: Child) -> Outcome {
+    pub fn finish(&self, child: Child) -> Outcome {
+        self.finish_within(child, PATIENCE)
+    }
+
+    /// The same for one that takes long.
+    pub fn finish_within(&self, mut child: Child, patience: Duration) -> Outcome {
         let reader = |pipe: Option<Box<dyn Read + Send>>| {
             std::thread::spawn(move || {
                 let mut text = String::new();
@@ -117,7 +124,7 @@ impl World {
             carriers.look(&self.home, &self.marks);
             match child.try_wait().unwrap() {
                 Some(status) => break status,
-                None if started.elapsed() > PATIENCE => {
+                None if started.elapsed() > patience => {
                     child.kill().unwrap();
                     panic!("the command did not end");
                 }

@@ -76,6 +76,7 @@ fn plan(source: &Manifest, destination: Option<&Manifest>, globs: (&[String], &[
         include: globs.0.to_vec(),
         exclude: globs.1.to_vec(),
         delete: None,
+        use_git: false,
     };
     let existing = destination.map(|manifest| Existing { manifest: manifest.clone() });
     let inputs = Inputs {

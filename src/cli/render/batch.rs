@@ -56,17 +56,17 @@ pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> 
 
 /// What became of all of them: a table, and what it comes to.
 pub(in crate::cli) fn batch(batch: &Batch) -> String {
-    let head = ["source", "state", "destination", "files", "bytes", "id, or why"].map(str::to_owned);
+    let head = ["source", "kind", "state", "destination", "files", "bytes", "id, or why"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(batch.members.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<_> = (0..5).map(width).collect();
+    let widths: Vec<_> = (0..6).map(width).collect();
     let mut text = String::new();
     for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&format!("{cell:<width$}  "));
         }
-        line.push_str(&row[5]);
+        line.push_str(&row[6]);
         line_of(&mut text, line.trim_end());
     }
     let Counts { succeeded, failed, skipped } = batch.counts();
@@ -93,16 +93,21 @@ fn state(member: &Member) -> &'static str {
     }
 }
 
-fn row(member: &Member) -> [String; 6] {
+fn row(member: &Member) -> [String; 7] {
     let (files, bytes) = match &member.stage {
         Stage::Ended(report) => (format!("{}/{}", report.verification.matched, report.files.total), size(report.bytes.total)),
         _ => ("-".to_owned(), "-".to_owned()),
     };
-    let why = match (&member.id, member.error(), &member.stage) {
-        (Some(id), ..) => id.clone(),
-        (None, Some(error), _) => error.message().to_owned(),
-        (None, None, Stage::Ended(report)) => report.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
-        (None, None, _) => String::new(),
+    let ended = match &member.stage {
+        Stage::Ended(report) => report.error.as_ref().map(|error| error.message.as_str()),
+        _ => None,
     };
-    [member.source(), state(member).to_owned(), member.destination(), files, bytes, why]
+    let why = match (&member.id, member.error().map(|error| error.message()).or(ended)) {
+        (Some(id), None) => id.clone(),
+        (Some(id), Some(why)) => format!("{id}: {why}"),
+        (None, Some(why)) => why.to_owned(),
+        (None, None) => String::new(),
+    };
+    let kind = member.kind().map_or("-".to_owned(), |kind| kind.to_string());
+    [member.source(), kind, state(member).to_owned(), member.destination(), files, bytes, why]
 }

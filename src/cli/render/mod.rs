@@ -182,6 +182,14 @@ pub(super) fn checks(checks: &[PlatformCheck]) -> String {
             line_of(&mut text, &format!("  may read    {}", verdict(check.read)));
             let where_to = check.namespaces.as_ref().filter(|names| !names.is_empty()).map(|names| format!(", to: {}", names.join(", ")));
             line_of(&mut text, &format!("  may write   {}{}", verdict(check.write), where_to.unwrap_or_default()));
+            for (title, lines) in [("scope ", &check.scopes), ("lacks ", &check.lacks)] {
+                lines.iter().for_each(|line| line_of(&mut text, &format!("  {title}      {line}")));
+            }
+            if let Some(destination) = &check.destination {
+                let sure =
+                    if check.write == Verdict::Yes { "may be written to" } else { "is not refused beforehand; the first write tells" };
+                line_of(&mut text, &format!("  destination {destination} {sure}"));
+            }
         }
         if !check.hosts.is_empty() {
             line_of(&mut text, &format!("  sent to     {}", check.hosts.join(", ")));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{NAMED, count, line_of, size};
+use super::{NAMED, count, line_of, size, time};
 use crate::config::Config;
 use crate::plan::modal::ModalEstimate;
 use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan};
@@ -148,7 +148,7 @@ fn left_out(text: &mut String, plan: &TransferPlan) {
 fn costs(text: &mut String, plan: &TransferPlan, estimate: Estimate) {
     let request = &plan.request;
     let (from, to) = (request.source.platform, request.destination.platform);
-    let Estimate { commits, downloads, uploads, calls } = estimate;
+    let Estimate { commits, downloads, uploads, calls, commit_seconds, .. } = estimate;
     if commits < 2 && downloads + uploads + calls < MANY_CALLS {
         return;
     }
@@ -164,6 +164,13 @@ fn costs(text: &mut String, plan: &TransferPlan, estimate: Estimate) {
             to.title()
         ),
     );
+    if commit_seconds > 0 {
+        let why = match to {
+            Platform::HuggingFace => "takes 128 commits an hour",
+            Platform::ModelScope => "does not publish how often it takes a commit",
+        };
+        line_of(text, &format!("  {} {why}: the commits alone take about {}", to.title(), time(commit_seconds as f64)));
+    }
     if from == Platform::HuggingFace && downloads > FREE_DOWNLOADS {
         let minutes = (downloads - 1) / FREE_DOWNLOADS * 5;
         line_of(

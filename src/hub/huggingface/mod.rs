@@ -3,6 +3,7 @@
 mod glance;
 mod namespace;
 mod upload;
+mod whoami;
 mod wire;
 
 use std::ops::Range;
@@ -26,7 +27,7 @@ use wire::judge;
 /// A client for one Hugging Face endpoint.
 pub struct HuggingFace {
     pub(super) http: Http,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
     patience: Patience,
@@ -197,7 +198,7 @@ impl Source for HuggingFace {
             .http
             .call(request, self.patience, |answer| match answer.status {
                 StatusCode::UNAUTHORIZED => Err(wire::bad_token()),
-                _ => wire::data::<wire::WhoAmI>(answer),
+                _ => wire::data::<whoami::WhoAmI>(answer),
             })
             .await?;
         Ok(me.account())

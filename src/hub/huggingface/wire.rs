@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::http::{Answer, later, retry_after, with_request_id};
-use crate::hub::{Account, GATED, MAY_NOT, refused, web_page};
+use crate::hub::{GATED, LOCKED, MAY_NOT, refused, web_page};
 use crate::repo::{Digests, FileEntry, GitSha1, RepoId, RepoPath, Sha256, Visibility};
 
 /// `GET /api/{type}s/{repo}`
@@ -96,88 +96,6 @@ impl History {
     }
 }
 
-/// `GET /api/whoami-v2`
-#[derive(Deserialize)]
-pub(super) struct WhoAmI {
-    name: String,
-    #[serde(default)]
-    orgs: Vec<Org>,
-    auth: Option<Auth>,
-}
-
-#[derive(Deserialize)]
-struct Org {
-    name: String,
-    #[serde(rename = "roleInOrg")]
-    role: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Auth {
-    #[serde(rename = "accessToken")]
-    token: Option<AccessToken>,
-}
-
-#[derive(Deserialize)]
-struct AccessToken {
-    role: Option<String>,
-    #[serde(rename = "fineGrained")]
-    fine_grained: Option<FineGrained>,
-}
-
-#[derive(Deserialize)]
-struct FineGrained {
-    #[serde(default)]
-    scoped: Vec<Scope>,
-}
-
-#[derive(Deserialize)]
-struct Scope {
-    entity: Entity,
-    #[serde(default)]
-    permissions: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Entity {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-}
-
-impl WhoAmI {
-    /// What the token may do (facts, huggingface §1 "Can this token write to namespace N?"). What is not said stays unknown.
-    pub(super) fn account(self) -> Account {
-        let token = self.auth.and_then(|auth| auth.token);
-        let role = token.as_ref().and_then(|token| token.role.clone()).unwrap_or_else(|| "unknown".to_owned());
-        let (may_write, writable) = match role.as_str() {
-            "read" => (Some(false), Some(Vec::new())),
-            "write" | "admin" => {
-                let writes = |org: &&Org| org.role.as_deref().is_none_or(|role| matches!(role, "admin" | "write" | "contributor"));
-                let orgs = self.orgs.iter().filter(writes).map(|org| org.name.clone());
-                (Some(true), Some(std::iter::once(self.name.clone()).chain(orgs).collect()))
-            }
-            "fineGrained" => scoped(token.and_then(|token| token.fine_grained)),
-            _ => (None, None),
-        };
-        Account { name: self.name, writable, may_write, permission: role }
-    }
-}
-
-/// What a fine-grained token may write: the namespaces it names, or unknown when it names single repositories.
-fn scoped(grants: Option<FineGrained>) -> (Option<bool>, Option<Vec<String>>) {
-    let Some(grants) = grants else { return (None, None) };
-    let writes: Vec<_> = grants.scoped.into_iter().filter(|scope| scope.permissions.iter().any(|name| name == "repo.write")).collect();
-    if writes.is_empty() {
-        return (Some(false), Some(Vec::new()));
-    }
-    if writes.iter().any(|scope| !matches!(scope.entity.kind.as_str(), "user" | "org")) {
-        return (Some(true), None);
-    }
-    (Some(true), Some(writes.into_iter().map(|scope| scope.entity.name).collect()))
-}
-
 /// The URL of the next page among all `Link` headers, some of which may be a proxy's.
 pub(super) fn next_page(answer: &Answer) -> Result<Option<String>> {
     for header in answer.headers.get_all(LINK) {
@@ -230,7 +148,7 @@ pub(super) fn judge(answer: &Answer) -> Result<&Answer> {
             Error::new(ErrorKind::NotFound, "no such revision").hint_to("name a branch, a tag or a commit that the repository has")
         }
         (404, "EntryNotFound") => Error::new(ErrorKind::NotFound, "no such file"),
-        (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, "the account's storage is used up or locked")
+        (403, _) if is_storage_lock(&words) => Error::new(ErrorKind::Forbidden, LOCKED)
             .hint_to("free or buy storage on Hugging Face, then run the same command again; what was sent need not be sent again"),
         (403, _) if words.contains("too large to be downloaded") => {
             Error::new(ErrorKind::TooLarge, "Hugging Face serves a file of this size to its own clients only")
@@ -338,30 +256,6 @@ pub(super) fn no_token() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn account(json: serde_json::Value) -> Account {
-        serde_json::from_value::<WhoAmI>(json).unwrap().account()
-    }
-
-    #[test]
-    fn what_a_token_may_write_follows_its_role() {
-        let orgs = serde_json::json!([{"name": "acme", "roleInOrg": "write"}, {"name": "guests", "roleInOrg": "read"}]);
-        let with = |role: &str| account(serde_json::json!({"name": "alice", "orgs": orgs, "auth": {"accessToken": {"role": role}}}));
-        assert_eq!(with("write").writable.unwrap(), ["alice", "acme"]);
-        assert_eq!(with("read").may_write, Some(false));
-        assert_eq!(with("something new").may_write, None);
-    }
-
-    #[test]
-    fn a_fine_grained_token_writes_where_it_is_scoped() {
-        let with = |kind: &str, permission: &str| {
-            account(serde_json::json!({"name": "alice", "auth": {"accessToken": {"role": "fineGrained", "fineGrained": {
-                "scoped": [{"entity": {"type": kind, "name": "acme"}, "permissions": [permission]}]}}}}))
-        };
-        assert_eq!(with("org", "repo.write").writable.unwrap(), ["acme"]);
-        assert_eq!(with("org", "repo.content.read").may_write, Some(false));
-        assert_eq!(with("model", "repo.write").writable, None);
-    }
 
     #[test]
     fn a_wait_may_be_named_in_words_alone() {

@@ -27,7 +27,7 @@ use wire::judge;
 /// A client for one ModelScope site.
 pub struct ModelScope {
     pub(super) http: Http,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     token: Option<Token>,
     downloads: Downloads,
     patience: Patience,
@@ -74,6 +74,13 @@ impl ModelScope {
 
     fn get(&self, path: &str) -> Result<Request> {
         self.request(Method::GET, self.url(path)?)
+    }
+
+    /// The user and their organisations, where the site tells them to who has a token alone (facts, modelscope §1.3 [?]).
+    async fn organisations(&self, name: &str) -> Option<Vec<String>> {
+        let request = self.get("/api/v1/users/login/info").ok()?;
+        let info: wire::LoginInfo = self.http.call(request, Patience::ONCE, judge).await.ok()?;
+        (info.name.as_deref() == Some(name)).then(|| std::iter::once(name.to_owned()).chain(info.org_role_map.into_keys()).collect())
     }
 
     /// Whether an upload address is the site's own gateway, which wants the token: the endpoint's host, or `lfs.` or `pre-lfs.` before
@@ -157,7 +164,8 @@ impl Source for ModelScope {
             .map_err(|error| if error.kind() == ErrorKind::Unauthorized { wire::bad_token(&self.endpoint) } else { error })?;
         let name = me.handle().ok_or_else(|| Error::new(ErrorKind::Protocol, "the site does not say whose token it is"))?;
         // the permission tier of a token cannot be asked for (facts, modelscope §1.3)
-        Ok(Account { name, writable: None, may_write: None, permission: "not published by ModelScope".to_owned() })
+        let permission = "not published by ModelScope".to_owned();
+        Ok(Account { writable: self.organisations(&name).await, name, permission, ..Account::default() })
     }
 }
 

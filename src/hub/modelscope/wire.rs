@@ -50,6 +50,14 @@ impl Me {
     }
 }
 
+/// `GET /api/v1/users/login/info`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct LoginInfo {
+    pub(super) name: Option<String>,
+    pub(super) org_role_map: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
+}
+
 /// `GET …/commits`
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::asking::{Asked, Asking, Word};
+use super::super::confirmed::Confirmed;
 use super::super::shown;
 use super::Answer;
 use super::plan_migration::{self, RiskShown};
@@ -32,14 +33,6 @@ pub(in crate::mcp) struct Arguments {
     /// terminal.
     #[serde(default)]
     confirm_risks: Vec<Confirmed>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Confirmed {
-    Overwrite,
-    LeftOut,
-    Cost,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -8,10 +8,13 @@ use super::super::asking::line;
 use super::super::render::{cut, first};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::migration::figures::size;
+use crate::migration::figures::{size, time};
 use crate::migration::{self, KeptPlan, Manner, Prepared, Reckoning, Wanted, time_limit};
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Deletion, RunnerKind};
+
+/// Commits that take fewer seconds than this are not spoken of.
+const WORTH_SAYING: u64 = 60;
 
 /// Works out what a migration would do, without doing it: which files would be copied, are there already or are left out, sizes, changes to the card,
 /// risks that need the user's word, time and price on Modal. Returns a plan_id for migrate. Creates, moves and changes nothing at either hub.
@@ -46,6 +49,9 @@ pub(in crate::mcp) struct Arguments {
     delete: bool,
     /// With delete: more files than this are never deleted. By default half of the destination's files, at least 10 and at most 50.
     max_delete: Option<u64>,
+    /// Read the source's files by git, because its hub's API refuses to give them. Done by itself where the hub says that the account's storage is locked.
+    #[serde(default)]
+    use_git: bool,
     /// Where it would run: in Modal's cloud, or as a process of this machine, through whose network every byte then goes. Modal by default where
     /// its token is set.
     runner: Option<Runner>,
@@ -126,7 +132,8 @@ pub(super) fn shown<'a>(risks: impl IntoIterator<Item = &'a Risk>) -> Vec<RiskSh
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { source, to, dest, repo_type, revision, include, exclude, delete, max_delete, runner, workers, max_time } = arguments;
+    let Arguments { source, to, dest, repo_type, revision, include, exclude, delete, max_delete, use_git, runner, workers, max_time } =
+        arguments;
     if max_delete.is_some() && !delete {
         return Err(Error::usage("max_delete bounds delete, which is not set", "set delete too, or leave max_delete out"));
     }
@@ -138,7 +145,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
         how => how.ok(),
     };
     let repo_type = repo_type.map(Into::into);
-    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude, delete };
+    let wanted = Wanted { source, to: to.map(Into::into), dest, repo_type, revision, include, exclude, delete, use_git };
     let reckoning = async { Ok(Reckoning::new(config, how).await) };
     let (mut prepared, reckoning) = tokio::try_join!(migration::prepare(config, &wanted), reckoning)?;
     let estimate = reckoning.map(|reckoning| reckoning.of(&prepared));
@@ -200,8 +207,20 @@ fn summary(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
         0 => extra,
         count => format!("{extra}; {count} that only the destination has would be deleted"),
     };
+    // shorter ones are lost in what everything else takes
+    let commits = match plan.estimate {
+        Some(estimate) if estimate.commit_seconds >= WORTH_SAYING => {
+            format!(
+                "; {} takes its {} commits in {} or more",
+                request.destination.platform.title(),
+                estimate.commits,
+                time(estimate.commit_seconds as f64)
+            )
+        }
+        _ => String::new(),
+    };
     format!(
-        "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}.",
+        "{} → {}: {} of {} files to copy ({}), {} there already{extra}{create}{passes}{commits}.",
         request.source,
         request.destination,
         totals.copy,

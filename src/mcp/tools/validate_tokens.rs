@@ -52,7 +52,7 @@ struct Checked {
 }
 
 pub(super) async fn run(config: &Config, _: Arguments) -> Result<Outcome> {
-    let checks = migration::validate(config).await;
+    let checks = migration::validate(config, None, None).await;
     let ready = checks.iter().all(PlatformCheck::is_good);
     let platforms: Vec<_> = checks.iter().map(checked).collect();
     let lines: Vec<_> = platforms.iter().map(line).collect();
@@ -86,8 +86,13 @@ fn checked(check: &PlatformCheck) -> Checked {
         write: verdict(check.write),
         namespaces: check.namespaces.iter().flatten().take(20).map(|name| render::cut(name, 100)).collect(),
         error: error.as_ref().map(|error| error.message.clone()),
-        hint: error.and_then(|error| error.hint),
+        hint: error.and_then(|error| error.hint).or_else(|| lacks(check)),
     }
+}
+
+/// What a token with scopes would need for its own account's namespace.
+fn lacks(check: &PlatformCheck) -> Option<String> {
+    (!check.lacks.is_empty()).then(|| render::cut(&format!("it lacks {}", check.lacks.join("; ")), 300))
 }
 
 fn line(check: &Checked) -> String {

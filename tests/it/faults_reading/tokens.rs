@@ -159,10 +159,13 @@ fn a_modelscope_quota_that_is_used_up_is_no_gate() {
     });
 }
 
-/// Hugging Face refuses a read in these words.
+/// Hugging Face refuses a read in these words, also to git, by which a locked account may be read otherwise.
 fn refused_by_hugging_face(route: &'static str, status: u16, words: &'static str) {
     fails(3, || {
         let trip = models(Way::HfToMs);
+        for door in ["git.refs", "git.fetch", "lfs.batch"] {
+            trip.source_fault(Rule::route(door, Fault::status(403)).always());
+        }
         trip.source_fault(Rule::route(route, Fault::status(status).header("x-error-message", words)).always());
         trip
     });

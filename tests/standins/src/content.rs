@@ -33,8 +33,8 @@ struct Inner {
 enum Kind {
     /// Pieces in order, each with the offset of its first byte.
     Pieces(Vec<(u64, Bytes)>),
-    /// The unstamped block, at most [`BLOCK`] long.
-    Generated(Bytes),
+    /// From this seed, with the unstamped block, at most [`BLOCK`] long, once it is needed.
+    Generated(u64, OnceLock<Bytes>),
 }
 
 impl Content {
@@ -57,7 +57,7 @@ impl Content {
 
     /// `size` pseudo-random bytes. The same seed and size give the same bytes; nothing but one block is kept in memory.
     pub fn generated(seed: u64, size: u64) -> Self {
-        Self::new(Kind::Generated(random_block(seed, size.min(BLOCK) as usize)), size)
+        Self::new(Kind::Generated(seed, OnceLock::new()), size)
     }
 
     /// The same, with digests that are made up: for contents so large that hashing them takes minutes. Nothing that reads them whole
@@ -102,7 +102,10 @@ impl Content {
                 let from = (at - start) as usize;
                 piece.slice(from..piece.len().min(from + wanted as usize))
             }
-            Kind::Generated(block) => read_generated(block, at, wanted),
+            Kind::Generated(seed, block) => {
+                let block = block.get_or_init(|| random_block(*seed, self.0.len.min(BLOCK) as usize));
+                read_generated(block, at, wanted)
+            }
         }
     }
 
@@ -144,7 +147,7 @@ impl Content {
             self.range(0..self.0.len).for_each(|chunk| hasher.update(&chunk));
             hex::encode(hasher.finalize())
         });
-        if first_time && matches!(self.0.kind, Kind::Generated(_)) {
+        if first_time && matches!(self.0.kind, Kind::Generated(..)) {
             GENERATED.lock().unwrap().insert(hash.clone(), self.clone());
         }
         hash
@@ -165,7 +168,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.0.kind {
             Kind::Pieces(_) => "bytes",
-            Kind::Generated(_) => "generated",
+            Kind::Generated(..) => "generated",
         };
         write!(f, "Content({kind}, {} bytes)", self.0.len)
     }

@@ -18,6 +18,7 @@
 pub mod content;
 pub mod dials;
 pub mod faults;
+mod fullness;
 pub mod huggingface;
 pub mod journal;
 pub mod marks;
@@ -33,6 +34,7 @@ pub mod signing;
 pub mod store;
 pub mod strict;
 
+mod git;
 mod incoming;
 mod outgoing;
 mod socket;

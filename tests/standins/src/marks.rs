@@ -168,18 +168,22 @@ impl Guard {
             return Some((found, "the URL".to_owned()));
         }
         let seen = |value: &[u8]| self.marks.token_in(value);
-        let astray = headers.iter().filter(|(name, value)| !self.carries(origin, name.as_str(), value.as_bytes()));
+        let astray = headers.iter().filter(|(name, value)| !self.carries(origin, target, name.as_str(), value.as_bytes()));
         let mut astray = astray.filter_map(|(name, value)| Some((seen(value.as_bytes())?, format!("the header `{name}`"))));
         astray.next()
     }
 
     /// Whether a header carries a token of this hub to where it belongs, and nothing else.
-    fn carries(&self, origin: &str, name: &str, value: &[u8]) -> bool {
+    fn carries(&self, origin: &str, target: &str, name: &str, value: &[u8]) -> bool {
         let Ok(value) = std::str::from_utf8(value) else { return false };
         let fits = |(header, before): &(&str, &str)| {
             *header == name && value.split("; ").all(|part| part.strip_prefix(before).is_some_and(|text| self.is_ours(text)))
         };
-        self.homes.contains(&origin) && self.headers.iter().any(fits)
+        // git shows a token as a password
+        let as_password = || {
+            target.contains(".git/") && name == "authorization" && crate::git::password_of(value).is_some_and(|text| self.is_ours(&text))
+        };
+        self.homes.contains(&origin) && (self.headers.iter().any(fits) || as_password())
     }
 
     fn is_ours(&self, text: &str) -> bool {

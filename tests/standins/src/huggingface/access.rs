@@ -61,6 +61,7 @@ fn writes(accounts: &Accounts, token: &Token, key: &RepoKey, creator: Option<&st
         _ => false,
     };
     member
+        && accounts.is_square(&token.user, key.namespace())
         && match &token.role {
             Role::Read => false,
             Role::Write => true,

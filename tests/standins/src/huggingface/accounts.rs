@@ -77,6 +77,10 @@ pub(super) struct Accounts {
     /// Organisation → member → role.
     orgs: BTreeMap<String, BTreeMap<String, String>>,
     tokens: BTreeMap<String, Token>,
+    /// Who pays for PRO.
+    pro: BTreeSet<String>,
+    /// Steps that a member owes an organisation, by organisation and member.
+    owed: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Accounts {
@@ -91,6 +95,23 @@ impl Accounts {
     pub(super) fn add_member(&mut self, org: &str, user: &str, role: &str) {
         self.add_user(user);
         self.orgs.entry(org.to_owned()).or_default().insert(user.to_owned(), role.to_owned());
+    }
+
+    pub(super) fn set_pro(&mut self, user: &str) {
+        self.pro.insert(user.to_owned());
+    }
+
+    pub(super) fn is_pro(&self, user: &str) -> bool {
+        self.pro.contains(user)
+    }
+
+    pub(super) fn owe(&mut self, org: &str, user: &str, step: &str) {
+        self.owed.entry((org.to_owned(), user.to_owned())).or_default().push(step.to_owned());
+    }
+
+    /// Whether this user owes the namespace nothing.
+    pub(super) fn is_square(&self, user: &str, namespace: &str) -> bool {
+        !self.owed.contains_key(&(namespace.to_owned(), user.to_owned()))
     }
 
     pub(super) fn exists(&self, namespace: &str) -> bool {
@@ -141,8 +162,12 @@ impl Accounts {
     pub(super) fn whoami(&self, token: &Token) -> Value {
         let member = |(org, members): (&String, &BTreeMap<String, String>)| {
             let role = members.get(&token.user)?;
-            Some(json!({ "type": "org", "id": id_of(org), "name": org, "fullname": org, "email": null, "canPay": false,
-                "periodEnd": null, "avatarUrl": "", "isEnterprise": false, "roleInOrg": role }))
+            let mut about = json!({ "type": "org", "id": id_of(org), "name": org, "fullname": org, "email": null, "canPay": false,
+                "periodEnd": null, "avatarUrl": "", "isEnterprise": false, "roleInOrg": role });
+            if let Some(steps) = self.owed.get(&(org.clone(), token.user.clone())) {
+                about["securityRestrictions"] = json!(steps);
+            }
+            Some(about)
         };
         let orgs: Vec<Value> = self.orgs.iter().filter_map(member).collect();
         let mut access = json!({ "displayName": "stand-in", "createdAt": "2026-01-01T00:00:00.000Z" });
@@ -161,7 +186,7 @@ impl Accounts {
         }
         json!({ "type": "user", "id": id_of(&token.user), "name": token.user, "fullname": token.user,
             "email": format!("{}@example.org", token.user), "emailVerified": true, "canPay": false, "periodEnd": null,
-            "isPro": false, "avatarUrl": "", "orgs": orgs, "auth": { "type": "access_token", "accessToken": access } })
+            "isPro": self.is_pro(&token.user), "avatarUrl": "", "orgs": orgs, "auth": { "type": "access_token", "accessToken": access } })
     }
 }
 

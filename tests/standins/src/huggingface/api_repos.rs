@@ -197,7 +197,7 @@ async fn optional_json(request: &mut Request) -> Result<Value, Gone> {
     Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
-/// The hub's naming rules: 96 characters, letters, digits, `-_.`, no `--` or `..`, no `-` or `.` at the ends, not `….git`.
+/// The hub's naming rules: a name of 96 characters, letters, digits, `-_.`, no `--` or `..`, no `-` or `.` at the ends, not `….git`.
 fn is_valid_id(id: &str) -> bool {
     let fine = |part: &str| {
         !part.is_empty()
@@ -208,6 +208,6 @@ fn is_valid_id(id: &str) -> bool {
             && !part.ends_with(['-', '.'])
     };
     let mut parts = id.split('/');
-    let both = parts.next().is_some_and(fine) && parts.next().is_some_and(fine);
-    both && parts.next().is_none() && id.len() <= 96 && !id.ends_with(".git")
+    let both = parts.next().is_some_and(fine) && parts.next().is_some_and(|name| fine(name) && name.len() <= 96);
+    both && parts.next().is_none() && !id.ends_with(".git")
 }

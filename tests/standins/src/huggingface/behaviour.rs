@@ -36,6 +36,16 @@ pub struct Behaviour {
     pub refuses_ranges_too: bool,
     /// Whether paths with a `.cache` folder are refused, as by the official client. Doubtful.
     pub refuses_cache_folders: bool,
+    /// Whether names with control characters are refused. Doubtful.
+    pub refuses_control_characters: bool,
+    /// Files in one repository. Only advised against (100,000), so off.
+    pub files_per_repo: usize,
+    /// Entries in one folder. Only advised against (10,000), so off.
+    pub entries_per_folder: usize,
+    /// The largest file. 500 GB; more than 200 are advised against.
+    pub largest_file: u64,
+    /// Bytes that the private repositories of an account that cannot buy more may have together, without and with PRO.
+    pub private_storage: (u64, u64),
     /// Ignores `visibility` on create: what a proxy or an old server does. Creates a public repository.
     pub ignores_visibility: bool,
     /// Creates private whatever is asked for: some organisations have it so.
@@ -75,6 +85,11 @@ impl Default for Behaviour {
             refuses_plain_above: u64::MAX,
             refuses_ranges_too: false,
             refuses_cache_folders: false,
+            refuses_control_characters: false,
+            files_per_repo: usize::MAX,
+            entries_per_folder: usize::MAX,
+            largest_file: 500_000_000_000,
+            private_storage: (100_000_000_000, 1_000_000_000_000),
             ignores_visibility: false,
             creates_private: false,
             storage_verifies: true,
@@ -104,6 +119,10 @@ pub struct Quirks {
     pub stale_infos: u32,
     /// Answers every write with this 403 text, as a storage lock does.
     pub locked: Option<String>,
+    /// Answers every download of a file with this 403 text, as the API of an account over its quota does, while git reads on.
+    pub downloads_locked: Option<String>,
+    /// The same for listings and information too.
+    pub api_locked: Option<String>,
     /// Answers every commit that names a `parentCommit` with 412, as happens to tokens that may only open pull requests.
     pub always_conflicts: bool,
     /// Answers as if the repository had been deleted.

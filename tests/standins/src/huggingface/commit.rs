@@ -15,6 +15,7 @@ use super::preupload::{check_path, would_be_lfs};
 use super::repo::{Commit, Entry, Files, Note, Repo, RepoKey};
 use super::{answers, attributes, card, lfs, rules};
 use crate::content::Content;
+use crate::fullness::Room;
 use crate::rig::CommitMoment;
 use crate::server::{Gone, Request, Response};
 
@@ -128,6 +129,10 @@ impl Hub {
         let files = apply_operations(&head.files, draft, &repo.quirks.drops, |oid| self.store.get(oid).map(|blob| blob.size))?;
         let changed =
             files.len() != head.files.len() || files.iter().any(|(path, entry)| head.files.get(path).is_none_or(|old| !old.is_same(entry)));
+        let room = Room { files: behaviour.files_per_repo, folder: behaviour.entries_per_folder };
+        if let Some(problem) = room.lacks(files.keys().map(String::as_str)) {
+            return Err(answers::bad_request(&problem));
+        }
         if !changed && repo.quirks.drops.is_empty() {
             self.rig.strict.broken(rules::EMPTY_COMMIT, format!("{key}: {}", draft.summary));
         }

@@ -13,6 +13,7 @@ use super::repo::{Repo, RepoKey};
 use super::routes::{self, Target};
 use super::{API, CDN, STORAGE, answers, rules};
 use crate::content::Content;
+use crate::git::{self, Shelf};
 use crate::rig::Rig;
 use crate::server::{Addresses, Gone, Request, Response, Route, Service};
 use crate::signing::Signer;
@@ -50,6 +51,7 @@ pub(super) struct Hub {
     pub(super) cdn: String,
     pub(super) signer: Signer,
     pub(super) store: Store,
+    pub(super) shelf: Shelf,
     behaviour: Mutex<Behaviour>,
     state: Mutex<State>,
     serial: AtomicU64,
@@ -64,6 +66,7 @@ impl Hub {
             cdn: addresses.url(CDN),
             signer: Signer::new(&format!("{addresses:?} {:?}", std::time::SystemTime::now()), rig.guard.marks.clone()),
             store: Store::default(),
+            shelf: Shelf::default(),
             behaviour: Mutex::default(),
             state: Mutex::default(),
             serial: AtomicU64::new(1),
@@ -87,7 +90,12 @@ impl Hub {
     }
 
     pub(super) fn caller(&self, request: &Request) -> Caller {
-        self.state().accounts.caller(request.bearer())
+        let password = git::password(request);
+        if password.is_some() && !matches!(Self::target(request), Target::Git(..) | Target::Batch(_) | Target::Verify(_)) {
+            // that a token stands there is counted already
+            return Caller::Rejected;
+        }
+        self.state().accounts.caller(request.bearer().or(password.as_deref()))
     }
 
     fn target(request: &Request) -> Target {
@@ -133,7 +141,11 @@ impl Hub {
         if let Some(elsewhere) = self.redirect_if_moved(&target, request) {
             return Ok(elsewhere);
         }
+        if let Some(refusal) = self.locked(&target) {
+            return Ok(refusal);
+        }
         match target {
+            Target::Git(key, path) => self.git(caller, request, &key, path).await,
             Target::WhoAmI => Ok(self.whoami(caller)),
             Target::Create => self.create(caller, request).await,
             Target::Delete => self.delete(caller, request).await,

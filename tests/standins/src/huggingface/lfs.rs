@@ -15,8 +15,6 @@ use crate::signing::Verdict;
 
 /// The server's limit on objects in a batch.
 const MOST_OBJECTS: usize = 256;
-/// One object may not be larger than this.
-const LARGEST: u64 = 500_000_000_000;
 
 /// A promise to take one object.
 #[derive(Debug)]
@@ -81,11 +79,27 @@ impl Hub {
         let takes_parts = body["transfers"].as_array().is_some_and(|list| list.iter().any(|name| name == "multipart"));
         let behaviour = self.behaviour();
         let mut state = self.state();
+        if let Some(refusal) = self.has_no_room(&state, key, objects, behaviour.private_storage) {
+            return Ok(refusal);
+        }
         self.watch_batches(&mut state, key, objects);
         let answers: Vec<Value> = objects.iter().map(|object| self.offer(&mut state, key, object, takes_parts, &behaviour)).collect();
         let multipart = answers.iter().any(|object| !object["actions"]["upload"]["header"]["chunk_size"].is_null());
         let body = json!({ "transfer": if multipart { "multipart" } else { "basic" }, "objects": answers });
         Ok(Response::json(200, &body).header("content-type", "application/vnd.git-lfs+json"))
+    }
+
+    /// Whether these objects and what is stored already are more than an account's private repositories may have.
+    fn has_no_room(&self, state: &State, key: &RepoKey, objects: &[Value], (free, pro): (u64, u64)) -> Option<Response> {
+        let most = if state.accounts.is_pro(key.namespace()) { pro } else { free };
+        let private = |(other, repo): &(&RepoKey, &super::repo::Repo)| repo.private && other.namespace() == key.namespace();
+        state.repos.get(key).filter(|repo| repo.private)?;
+        let stored = state.repos.iter().filter(private).flat_map(|(_, repo)| &repo.blobs).filter_map(|oid| Some(self.store.get(oid)?.size));
+        let wanted = objects.iter().filter_map(|object| object["size"].as_u64());
+        let all = stored.chain(wanted).fold(0, u64::saturating_add);
+        (all > most).then(|| {
+            answers::forbidden("Private repository storage limit reached, please upgrade your plan to increase your private storage limit.")
+        })
     }
 
     /// A streak of batches that each name one object never asked for before: they could have been one call.
@@ -117,8 +131,8 @@ impl Hub {
             self.rig.strict.broken(rules::EMPTY_LFS, oid.as_str());
             return failed(422, "Empty objects cannot be stored");
         }
-        if size > LARGEST {
-            return failed(422, "Object is larger than 500 GB");
+        if size > behaviour.largest_file {
+            return failed(422, &format!("Object is larger than {} bytes", behaviour.largest_file));
         }
         if let Some(stored) = self.stored(state, key, &oid, behaviour) {
             return if stored == size {
@@ -202,8 +216,14 @@ impl Hub {
             return refusal;
         }
         let none = Vec::new();
+        let asked = body["objects"].as_array().unwrap_or(&none);
+        if asked.len() > MOST_OBJECTS {
+            self.rig.strict.broken(rules::BATCH_TOO_LONG, format!("{} objects", asked.len()));
+            return answers::refuse(413, None, &format!("Too many objects, at most {MOST_OBJECTS}"));
+        }
+        self.watch_batches(&mut state, key, asked);
         let mut answers = Vec::new();
-        for object in body["objects"].as_array().unwrap_or(&none) {
+        for object in asked {
             let (oid, size) = (object["oid"].as_str().unwrap_or_default(), &object["size"]);
             answers.push(match self.stored(&mut state, key, oid, &behaviour) {
                 Some(_) => {

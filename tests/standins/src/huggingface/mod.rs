@@ -16,6 +16,7 @@ mod behaviour;
 mod calendar;
 mod card;
 mod commit;
+mod git_door;
 mod handle;
 mod hub;
 mod lfs;
@@ -93,6 +94,14 @@ impl OrgHandle<'_> {
     }
 }
 
+impl OrgHandle<'_> {
+    /// Lets a member write only after a step that they still owe: `mfa`, `sso`, `ip` or `token-policy`.
+    pub fn wants(&self, user: &str, step: &str) -> &Self {
+        self.hf.hub.state().accounts.owe(&self.name, user, step);
+        self
+    }
+}
+
 impl HuggingFace {
     /// Starts a hub without users or repositories.
     pub fn start(setup: Setup) -> Self {
@@ -123,6 +132,12 @@ impl HuggingFace {
     /// Adds a user.
     pub fn user(&self, name: &str) -> &Self {
         self.hub.state().accounts.add_user(name);
+        self
+    }
+
+    /// Makes a user pay for PRO.
+    pub fn pro(&self, name: &str) -> &Self {
+        self.hub.state().accounts.set_pro(name);
         self
     }
 

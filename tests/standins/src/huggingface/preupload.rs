@@ -104,6 +104,9 @@ pub(super) fn check_path(path: &str, behaviour: &Behaviour) -> Result<(), String
     if segments().any(|part| part.eq_ignore_ascii_case(".git")) {
         return Err(format!("Invalid path: \"{path}\" is inside a .git folder"));
     }
+    if behaviour.refuses_control_characters && path.chars().any(char::is_control) {
+        return Err(format!("Invalid path: {path:?} holds control characters"));
+    }
     if behaviour.refuses_cache_folders && segments().any(|part| part == ".cache") {
         return Err(format!("Invalid path: \"{path}\" is inside a .cache folder"));
     }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
-
-use sha1::{Digest as _, Sha1};
 
 use super::attributes;
 use super::behaviour::Quirks;
 use crate::content::Content;
+use crate::git::{self, Author};
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +131,14 @@ impl Entry {
         }
     }
 
+    /// What git holds of it.
+    pub(super) fn in_git(&self) -> Content {
+        match self {
+            Self::Regular(content) => content.clone(),
+            Self::Lfs { .. } => self.pointer().expect("an LFS file has a pointer"),
+        }
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.etag() == other.etag() && matches!(self, Self::Lfs { .. }) == matches!(other, Self::Lfs { .. })
     }
@@ -141,6 +149,8 @@ pub(super) type Files = BTreeMap<String, Entry>;
 #[derive(Debug)]
 pub(super) struct Commit {
     pub(super) oid: String,
+    /// Its git object.
+    pub(super) text: String,
     pub(super) parent: Option<String>,
     pub(super) summary: String,
     pub(super) description: String,
@@ -215,6 +225,8 @@ pub(super) struct Repo {
     pub(super) manners: Manners,
     /// Files a test has put here and not committed yet.
     pub(super) staged: Vec<(String, Entry)>,
+    /// A bare repository that git serves in place of what the API knows.
+    pub(super) elsewhere: Option<PathBuf>,
 }
 
 impl Repo {
@@ -236,6 +248,7 @@ impl Repo {
             stale_infos: 0,
             manners: Manners::default(),
             staged: Vec::new(),
+            elsewhere: None,
             key,
         };
         let attributes = attributes::initial(repo.key.kind == RepoKind::Dataset);
@@ -267,15 +280,21 @@ impl Repo {
     /// Puts a commit on a branch.
     pub(super) fn add_commit(&mut self, branch: &str, files: Files, note: Note) -> Arc<Commit> {
         let parent = self.branches.get(branch).cloned();
-        let unique = format!("{} {parent:?} {} {:?}", self.key, self.commits.len(), SystemTime::now());
-        let oid = hex::encode(Sha1::digest(unique));
+        let date = SystemTime::now();
+        let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let serial = format!("{}-{}-{}", self.key, self.commits.len(), since.subsec_nanos());
+        let author = Author { name: &note.author, at: since.as_secs() as i64, serial };
+        let ids: Vec<(&str, String)> = files.iter().map(|(path, entry)| (path.as_str(), entry.git_oid())).collect();
+        let tree = git::tree_id(ids.iter().map(|(path, id)| (*path, id.as_str())));
+        let (oid, text) = git::commit_id(&tree, parent.as_deref(), &author, &format!("{}\n\n{}", note.summary, note.description));
         let commit = Arc::new(Commit {
             oid: oid.clone(),
+            text,
             parent,
             summary: note.summary,
             description: note.description,
             author: note.author,
-            date: SystemTime::now(),
+            date,
             files,
             listing: OnceLock::new(),
         });

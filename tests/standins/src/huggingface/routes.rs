@@ -18,6 +18,8 @@ pub(super) enum Target {
     Resolve(RepoKey, String, String),
     Batch(RepoKey),
     Verify(RepoKey),
+    /// What git asks of the repository: the path after its name.
+    Git(RepoKey, &'static str),
     /// A verb on a repository, with what follows it in the path.
     Repo(RepoKey, &'static str, Vec<String>),
     Unknown,
@@ -103,8 +105,16 @@ fn files(kind: RepoKind, words: &[&str]) -> Target {
                 _ => Target::Unknown,
             }
         }
+        [.., name, "info", "refs"] if name.ends_with(".git") && words.len() <= 4 => git(kind, &words[..words.len() - 2], "/info/refs"),
+        [.., name, "git-upload-pack"] if name.ends_with(".git") && words.len() <= 3 => {
+            git(kind, &words[..words.len() - 1], "/git-upload-pack")
+        }
         _ => Target::Unknown,
     }
+}
+
+fn git(kind: RepoKind, id: &[&str], path: &'static str) -> Target {
+    Target::Git(RepoKey { kind, id: id.join("/").trim_end_matches(".git").to_owned() }, path)
 }
 
 fn resolve_cache(kind: &str, rest: &[&str]) -> Target {
@@ -134,6 +144,8 @@ impl Target {
             Self::Resolve(..) => return Route::download("resolve"),
             Self::Batch(_) => "lfs.batch",
             Self::Verify(_) => "lfs.verify",
+            Self::Git(_, "/info/refs") => "git.refs",
+            Self::Git(..) => "git.fetch",
             Self::Repo(_, verb, _) => VERBS.iter().find(|(word, _)| word == verb).map_or("unknown", |(_, name)| *name),
             Self::Unknown => "unknown",
         })

@@ -36,6 +36,8 @@ pub const INLINE_LFS: RuleName = RuleName::for_all("inline-lfs");
 pub const EMPTY_LFS: RuleName = RuleName::for_all("empty-lfs");
 /// A path the hub does not take: absolute, with `.`/`..`, or inside `.git`.
 pub const BAD_PATH: RuleName = RuleName::for_all("bad-path");
+/// A fetch by git of more than one commit.
+pub const GIT_NOT_SHALLOW: RuleName = RuleName::for_us("git-not-shallow");
 /// More than 256 files in a preupload.
 pub const PREUPLOAD_TOO_LONG: RuleName = RuleName::for_all("preupload-too-long");
 /// More than 256 objects in a batch.

@@ -48,6 +48,18 @@ pub struct Behaviour {
     pub gateway_verifies_sha256: bool,
     /// The largest number of actions in a commit. §3.4
     pub commit_actions: usize,
+    /// Commits of more actions than this are called against the policy, however long one waits. Off by default. §2.1, §3.4 `[?]`
+    pub policy_above: usize,
+    /// Whether names with control characters are refused. `[?]`
+    pub refuses_control_characters: bool,
+    /// Files in one repository: a limit of the official client's (§3.7), which the service is not known to share. Off by default.
+    pub files_per_repo: usize,
+    /// Entries in one folder. The same.
+    pub entries_per_folder: usize,
+    /// Bytes of one file. The same.
+    pub largest_file: u64,
+    /// Inline bytes of one commit. The same.
+    pub inline_total: u64,
     /// The largest inline file. §3.2 `[?]`
     pub inline_limit: u64,
     /// What `create` does to a path that exists. §3.4, §9.4 `[?]`
@@ -58,6 +70,10 @@ pub struct Behaviour {
     pub fresh_configuration_json: bool,
     /// Whether a fresh dataset holds `dataset_infos.json`. §3.1 `[?]`
     pub fresh_dataset_infos: bool,
+    /// Whether git takes an API token as password, besides the one that a login gives. §3.5 `[?]`
+    pub git_takes_api_tokens: bool,
+    /// Whether logins with an API token are refused. `[?]`
+    pub refuses_logins: bool,
     /// Ignores `Visibility` on create: what a proxy or an old server does. Creates a public repository.
     pub ignores_visibility: bool,
 }
@@ -84,11 +100,19 @@ impl Default for Behaviour {
             resumable_puts: false,
             gateway_verifies_sha256: true,
             commit_actions: 2000,
+            policy_above: usize::MAX,
+            refuses_control_characters: false,
+            files_per_repo: usize::MAX,
+            entries_per_folder: usize::MAX,
+            largest_file: u64::MAX,
+            inline_total: u64::MAX,
             inline_limit: 5 << 20,
             create_on_existing: CreateOnExisting::Overwrites,
             commit_throttle: None,
             fresh_configuration_json: false,
             fresh_dataset_infos: false,
+            git_takes_api_tokens: false,
+            refuses_logins: false,
             ignores_visibility: false,
         }
     }
@@ -107,6 +131,10 @@ pub struct Quirks {
     pub stale_listings: u32,
     /// Paths that are under review: their entries say `InCheck` (§2.3).
     pub in_check: Vec<String>,
+    /// Answers every download of a file with this 403 text.
+    pub downloads_locked: Option<String>,
+    /// The same for listings and information too.
+    pub api_locked: Option<String>,
     /// Answers as if the repository had been deleted.
     pub gone: bool,
 }
@@ -162,11 +190,32 @@ pub struct Throttle {
     pub answer: Throttled,
 }
 
+impl Throttled {
+    /// The time that a refusal names, when so much is left.
+    pub(super) fn named(self, left: Duration) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests(seconds) => seconds.map(Duration::from_secs),
+            Self::Told => Some(Duration::from_secs(left.as_secs_f64().ceil() as u64)),
+            Self::Policy => None,
+        }
+    }
+}
+
+impl Throttle {
+    /// From the first of so many commits to the last, at best.
+    pub fn takes(self, commits: u64) -> Duration {
+        let windows = commits.saturating_sub(1) / self.commits.max(1) as u64;
+        self.window * u32::try_from(windows).unwrap_or(u32::MAX)
+    }
+}
+
 /// How a throttled commit is refused. §2.1: both were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Throttled {
     /// 429 "Commit frequency limit exceeded", with `Retry-After` in seconds if given.
     TooManyRequests(Option<u64>),
+    /// The same, naming the seconds until one more is taken.
+    Told,
     /// 400 with code 10030000001 and the policy text.
     Policy,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::accounts::Tier;
@@ -168,6 +169,17 @@ impl RepoHandle {
     /// Turns the repository's misbehaviour.
     pub fn misbehave(&self, turn: impl FnOnce(&mut Quirks)) -> &Self {
         self.with(|repo| turn(&mut repo.quirks));
+        self
+    }
+
+    /// Lets git serve this bare repository, with what git-lfs keeps below `objects` as its large files, in place of what the API knows.
+    pub fn served_by_git_from(&self, bare: &Path, objects: &Path) -> &Self {
+        let contents = crate::git::lfs_objects(objects);
+        self.with(|repo| {
+            repo.elsewhere = Some(bare.to_owned());
+            repo.objects.extend(contents.iter().map(|content| content.sha256().to_owned()));
+        });
+        contents.into_iter().for_each(|content| self.hub.store.insert(Blob::of(content)));
         self
     }
 

@@ -11,6 +11,7 @@ use super::repo::{ReadBack, Repo, RepoKey, RepoKind, Visibility};
 use super::routes::{Address, CDN, Call, LFS};
 use super::watch::Watch;
 use super::{api, rules};
+use crate::git::Shelf;
 use crate::rig::Rig;
 use crate::server::{Gone, Request, Response, Route, Service};
 use crate::store::{Intake, Store};
@@ -105,14 +106,15 @@ pub(super) struct Hub {
     pub(super) cdn: String,
     pub(super) store: Store,
     pub(super) keys: Keys,
+    pub(super) shelf: Shelf,
     state: Mutex<State>,
     behaviour: Mutex<Behaviour>,
 }
 
 impl Hub {
     pub(super) fn new(rig: &Arc<Rig>, lfs: String, cdn: String) -> Self {
-        let (store, keys, state, behaviour) = Default::default();
-        Self { rig: Arc::clone(rig), lfs, cdn, store, keys, state, behaviour }
+        let (store, keys, shelf, state, behaviour) = Default::default();
+        Self { rig: Arc::clone(rig), lfs, cdn, store, keys, shelf, state, behaviour }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -188,6 +190,9 @@ impl Service for Hub {
         let call = Call::of(request.origin, &request.method, &request.path);
         if let (CDN, Call::Object(sha256)) = (request.origin, &call) {
             return Ok(api::cdn::object(self, request, sha256));
+        }
+        if let Some(refusal) = api::git_door::locked(self, &call) {
+            return Ok(refusal.legacy());
         }
         let caller = self.state().accounts.caller(&Credentials::of(request));
         let is_open = request.path.starts_with("/openapi/");

@@ -9,6 +9,7 @@ use super::envelope::Refusal;
 use super::repo::{Change, Named, Node, Repo, Tree};
 use super::rules;
 use super::tree::{ancestors, is_metadata};
+use crate::fullness::Room;
 use crate::strict::RuleName;
 
 /// What there is to say about a commit.
@@ -44,7 +45,12 @@ pub(super) fn judge(
             return verdict;
         }
     }
-    verdict.refusal = collision(tree, actions);
+    let room = Room { files: behaviour.files_per_repo, folder: behaviour.entries_per_folder };
+    let written = actions.iter().filter(|action| action.verb != Verb::Delete).map(|action| action.path.as_str());
+    let kept = tree.keys().map(|path| &**path).filter(|path| !actions.iter().any(|action| action.path == *path));
+    let full = || room.lacks(kept.clone().chain(written.clone())).map(|problem| invalid(&problem));
+    let is_limited = room != Room { files: usize::MAX, folder: usize::MAX };
+    verdict.refusal = collision(tree, actions).or_else(|| if is_limited { full() } else { None });
     verdict
 }
 
@@ -58,12 +64,15 @@ impl Verdict {
         first_of_its_path: bool,
     ) -> Result<(), Refusal> {
         let path = &action.path;
-        if !is_clean(path) {
+        if !is_clean(path) || behaviour.refuses_control_characters && path.chars().any(char::is_control) {
             self.broken.push((rules::BAD_PATH, path.clone()));
             return Err(invalid("the path is not clean"));
         }
         if !first_of_its_path {
             return Err(invalid("the path appears twice"));
+        }
+        if matches!(&action.body, Body::Lfs { size, .. } if *size > behaviour.largest_file) {
+            return Err(invalid("the file is too large"));
         }
         let existing = tree.get(path.as_str());
         let change = match &action.body {

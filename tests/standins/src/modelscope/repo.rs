@@ -1,15 +1,15 @@
 //! A repository: commits, each with a whole tree, and the names that point at them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use sha1::{Digest as _, Sha1};
 
 use super::behaviour::Quirks;
 use super::handle::FileInfo;
 use super::tree::{Entry, flatten};
 use crate::content::Content;
+use crate::git::{self, Author};
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,12 +83,26 @@ pub(super) struct Node {
     pub(super) touched: usize,
 }
 
+impl Node {
+    /// What git holds of it: its content, or a pointer.
+    pub(super) fn in_git(&self) -> Content {
+        match &self.content {
+            Some(content) if !self.lfs => content.clone(),
+            _ => Content::from(
+                format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", self.sha256, self.size).as_str(),
+            ),
+        }
+    }
+}
+
 /// Files by path.
 pub(super) type Tree = BTreeMap<Arc<str>, Arc<Node>>;
 
 #[derive(Debug)]
 pub(super) struct Commit {
     pub(super) id: String,
+    /// Its git object.
+    pub(super) text: String,
     pub(super) parent: Option<usize>,
     pub(super) message: String,
     pub(super) author: String,
@@ -152,6 +166,8 @@ pub(super) struct Repo {
     pub(super) staged: Vec<Change>,
     /// Listings that will still show the state before the newest commit.
     pub(super) stale_left: u32,
+    /// A bare repository that git serves in place of what the API knows.
+    pub(super) elsewhere: Option<PathBuf>,
 }
 
 impl Repo {
@@ -177,6 +193,7 @@ impl Repo {
             quirks: Quirks::default(),
             staged: Vec::new(),
             stale_left: 0,
+            elsewhere: None,
         };
         let put = |(path, text): &(&str, String)| Change::of(path, Content::from(text.as_str()), false);
         repo.apply("master", files.iter().map(put).collect(), "Initial commit", owner);
@@ -254,9 +271,14 @@ impl Repo {
             }
         }
         let at = now();
-        let origin = format!("{}/{} {index} {parent:?} {message} {at}", self.owner, self.name);
+        let serial = format!("{}-{}-{}-{index}", self.id, self.owner, self.name);
+        let held: Vec<(&str, Content)> = tree.iter().map(|(path, node)| (&**path, node.in_git())).collect();
+        let root = git::tree_id(held.iter().map(|(path, content)| (*path, content.git_sha1())));
+        let before = parent.map(|index| self.commits[index].id.as_str());
+        let (id, text) = git::commit_id(&root, before, &Author { name: author, at, serial }, message);
         let commit = Commit {
-            id: hex::encode(Sha1::digest(origin)),
+            id,
+            text,
             parent,
             message: message.to_owned(),
             author: author.to_owned(),

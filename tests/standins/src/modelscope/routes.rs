@@ -48,6 +48,10 @@ pub(super) enum Call {
     Commit(Address, String),
     Put(Address, String, String),
     Object(String),
+    /// What git asks of the repository: the path after its name.
+    Git(Address, &'static str),
+    /// Where git-lfs asks for large files.
+    GitBatch(Address),
     /// A file read through `repos/`, which the service sends round in circles.
     Looped,
     Unknown,
@@ -71,6 +75,7 @@ impl Call {
             (API, [kind, owner, name, "resolve", revision, path @ ..]) if method == "GET" => {
                 on(kind, owner, name, |address| Self::Resolve(address, (*revision).into(), path.join("/")))
             }
+            (API, words) => git(method, words),
             _ => Self::Unknown,
         }
     }
@@ -102,6 +107,9 @@ impl Call {
             Self::Commit(..) => Route::talk("commit"),
             Self::Put(..) => Route::upload("put"),
             Self::Object(_) => Route::download("object"),
+            Self::Git(_, "/info/refs") => Route::talk("git.refs"),
+            Self::Git(..) => Route::talk("git.fetch"),
+            Self::GitBatch(_) => Route::talk("git.batch"),
             Self::Looped => Route::talk("looped"),
             Self::Unknown => Route::talk("unknown"),
         }
@@ -112,6 +120,22 @@ fn on(kind: &str, owner: &str, name: &str, call: impl FnOnce(Address) -> Call) -
     match RepoKind::of_plural(kind) {
         Some(kind) => call(Address::Named(kind, format!("{owner}/{name}"))),
         None => Call::Unknown,
+    }
+}
+
+/// Models lie at the root as well as below `models/` (facts/modelscope §3.5).
+fn git(method: &str, words: &[&str]) -> Call {
+    let (kind, words) = match words {
+        [kind, rest @ ..] if RepoKind::of_plural(kind).is_some() => (*kind, rest),
+        _ => ("models", words),
+    };
+    let [owner, name, rest @ ..] = words else { return Call::Unknown };
+    let Some(name) = name.strip_suffix(".git") else { return Call::Unknown };
+    match (method, rest) {
+        ("GET", ["info", "refs"]) => on(kind, owner, name, |address| Call::Git(address, "/info/refs")),
+        ("POST", ["git-upload-pack"]) => on(kind, owner, name, |address| Call::Git(address, "/git-upload-pack")),
+        ("POST", ["info", "lfs", "objects", "batch"]) => on(kind, owner, name, Call::GitBatch),
+        _ => Call::Unknown,
     }
 }
 

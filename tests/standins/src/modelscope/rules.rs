@@ -1,6 +1,8 @@
 //! The rules a client of ModelScope should keep. Each is counted by name when broken; where the service refuses, so does
 //! the stand-in.
 
+use std::time::Duration;
+
 use crate::strict::RuleName;
 
 /// `Authorization` sent to the CDN that a download redirects to (facts/modelscope §2.4).
@@ -13,6 +15,9 @@ pub const HALF_CREDENTIALS: RuleName = RuleName::for_us("half-credentials");
 pub const TOKEN_IN_URL: RuleName = RuleName::for_all("token-in-url");
 /// More than a few logins: the token works without (§1.3).
 pub const MANY_LOGINS: RuleName = RuleName::for_us("many-logins");
+
+/// A fetch by git of more than one commit.
+pub const GIT_NOT_SHALLOW: RuleName = RuleName::for_us("git-not-shallow");
 
 /// A PUT of unknown length (§3.3).
 pub const CHUNKED_PUT: RuleName = RuleName::for_all("chunked-put");
@@ -50,6 +55,10 @@ pub const EMPTY_COMMIT: RuleName = RuleName::for_all("empty-commit");
 pub const IDENTICAL_FILE: RuleName = RuleName::for_us("identical-file");
 /// One commit per file: throttled, and "most likely a malpractice" (§3.4).
 pub const COMMIT_PER_FILE: RuleName = RuleName::for_us("commit-per-file");
+/// A commit that comes before the time which the throttle's refusal named; where it named none, sooner than its sender waited before (§2.1).
+pub const COMMIT_TOO_EARLY: RuleName = RuleName::for_us("commit-too-early");
+/// Commits that run into the throttle again and again: who was told keeps to it (§3.4).
+pub const THROTTLE_IGNORED: RuleName = RuleName::for_us("throttle-ignored");
 /// An inline file of more than 5 MiB (§3.2).
 pub const LARGE_INLINE: RuleName = RuleName::for_all("large-inline");
 /// A file that the hub parses, such as `README.md` or `config.json`, committed as a pointer (§3.2).
@@ -70,6 +79,10 @@ pub const CAPPED_LISTING_TRUSTED: RuleName = RuleName::for_all("capped-listing-t
 pub(super) const ONE_BY_ONE_LIMIT: u32 = 8;
 /// So many single-action commits within a minute are a job's few stragglers; one more is a habit.
 pub(super) const SINGLE_COMMITS_LIMIT: usize = 3;
+/// So many commits may find the throttle out.
+pub(super) const TOLD_LIMIT: u32 = 2;
+/// Nobody who was refused without a time comes again sooner.
+pub(super) const LEAST_WAIT: Duration = Duration::from_millis(400);
 /// So many logins are a few.
 pub(super) const LOGINS_LIMIT: u32 = 3;
 /// Objects that the official client names in one batch call at most.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::behaviour::Throttle;
 use super::repo::RepoKey;
-use super::rules::{HEAD_LISTINGS_LIMIT, LOGINS_LIMIT, ONE_BY_ONE_LIMIT, SINGLE_COMMITS_LIMIT};
+use super::rules::{HEAD_LISTINGS_LIMIT, LEAST_WAIT, LOGINS_LIMIT, ONE_BY_ONE_LIMIT, SINGLE_COMMITS_LIMIT, TOLD_LIMIT};
 
 /// What is remembered of earlier requests.
 #[derive(Debug, Default)]
@@ -15,8 +15,48 @@ pub(super) struct Watch {
     singles: HashMap<RepoKey, u32>,
     single_commits: HashMap<RepoKey, VecDeque<Instant>>,
     commits: HashMap<RepoKey, VecDeque<Instant>>,
+    told: HashMap<RepoKey, Told>,
     head_listings: HashMap<(RepoKey, String), u32>,
     capped: HashMap<RepoKey, HashSet<String>>,
+}
+
+/// Whether a commit passes the throttle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passage {
+    /// How long until one would, if it does not.
+    pub(super) left: Option<Duration>,
+    /// Whether it comes before the time that the refusal before it named, or, where none was named, after a shorter wait than that one came.
+    pub(super) early: bool,
+    /// Whether its sender was told of the throttle often enough to keep to it.
+    pub(super) again: bool,
+}
+
+/// What somebody was told about commits to a repository.
+#[derive(Debug, Default)]
+struct Told {
+    /// How many commits were refused at their first try.
+    commits: u32,
+    /// The last refusal, unless a commit has passed since: when it was, after which wait, and when to come again.
+    refused: Option<(Instant, Duration, Option<Instant>)>,
+}
+
+impl Told {
+    fn is_early(&self, now: Instant) -> bool {
+        match self.refused {
+            None => false,
+            Some((_, _, Some(not_before))) => now < not_before,
+            Some((at, waited, None)) => now.duration_since(at) < waited.max(LEAST_WAIT).mul_f64(0.9),
+        }
+    }
+
+    /// Notes a refusal; says whether it is one commit too many that runs into the throttle.
+    fn refuses(&mut self, now: Instant, named: Option<Duration>) -> bool {
+        let waited = self.refused.map_or(Duration::ZERO, |(at, _, _)| now.duration_since(at));
+        let first_try = self.refused.is_none();
+        self.refused = Some((now, waited, named.map(|wait| now + wait)));
+        self.commits += u32::from(first_try);
+        first_try && self.commits > TOLD_LIMIT
+    }
 }
 
 impl Watch {
@@ -53,16 +93,20 @@ impl Watch {
         row.len() > SINGLE_COMMITS_LIMIT
     }
 
-    /// Whether the throttle lets another commit pass; if so, it is noted.
-    pub(super) fn throttle(&mut self, repo: &RepoKey, throttle: Throttle) -> bool {
-        let row = self.commits.entry(repo.clone()).or_default();
+    /// Whether the throttle lets another commit pass; if so, it is noted. What was told before is held against who comes again.
+    pub(super) fn throttle(&mut self, repo: &RepoKey, throttle: Throttle) -> Passage {
+        let (row, told) = (self.commits.entry(repo.clone()).or_default(), self.told.entry(repo.clone()).or_default());
         let now = Instant::now();
         row.retain(|at| now.duration_since(*at) < throttle.window);
-        if row.len() >= throttle.commits {
-            return false;
+        let early = told.is_early(now);
+        if row.len() < throttle.commits {
+            row.push_back(now);
+            told.refused = None;
+            return Passage { left: None, early, again: false };
         }
-        row.push_back(now);
-        true
+        let left = row.front().map_or(throttle.window, |first| throttle.window.saturating_sub(now.duration_since(*first)));
+        let again = told.refuses(now, throttle.answer.named(left));
+        Passage { left: Some(left), early, again }
     }
 
     /// Notes a whole listing by branch name; says whether that is more than a search for the head.

@@ -20,7 +20,8 @@ const BODY: usize = 700 << 20;
 pub(super) async fn commit(hub: &Hub, request: &mut Request, address: &Address, caller: &Caller, branch: &str) -> Result<Response, Stop> {
     let body = json_body(request, BODY).await?;
     let behaviour = hub.behaviour();
-    admit(hub, address, caller, &behaviour)?;
+    let count = body["actions"].as_array().map_or(0, Vec::len);
+    admit(hub, address, caller, &behaviour, count)?;
     let actions = read_actions(hub, &behaviour, &body)?;
     let first = look(hub, address, branch, &actions, &behaviour)?;
     let broken = first.broken.into_iter().filter(|(rule, path)| *rule != rules::UNKNOWN_BLOB || !was_collected(hub, &actions, path));
@@ -54,19 +55,30 @@ fn was_collected(hub: &Hub, actions: &[Action], path: &str) -> bool {
 }
 
 /// Lets those in who may write here, and not too often.
-fn admit(hub: &Hub, address: &Address, caller: &Caller, behaviour: &Behaviour) -> Result<(), Refusal> {
+fn admit(hub: &Hub, address: &Address, caller: &Caller, behaviour: &Behaviour, actions: usize) -> Result<(), Refusal> {
     let mut state = hub.state();
     let repo = state.writable(address, caller)?;
     hub.expect_read_back(repo);
     let key = repo.key();
     hub.expect_full_listing(&mut state, &key);
-    let Some(throttle) = behaviour.commit_throttle else { return Ok(()) };
-    if state.watch.throttle(&key, throttle) {
-        return Ok(());
+    // what is refused for its size is no commit that the throttle counts
+    if actions > behaviour.policy_above {
+        return Err(Refusal::policy());
     }
+    let Some(throttle) = behaviour.commit_throttle else { return Ok(()) };
+    let passage = state.watch.throttle(&key, throttle);
+    for (broken, rule) in [(passage.early, rules::COMMIT_TOO_EARLY), (passage.again, rules::THROTTLE_IGNORED)] {
+        if broken {
+            hub.rig.strict.broken(rule, &key.1);
+        }
+    }
+    let Some(left) = passage.left else { return Ok(()) };
     Err(match throttle.answer {
-        Throttled::TooManyRequests(after) => Refusal::new(429, 429, "Commit frequency limit exceeded").after(after),
         Throttled::Policy => Refusal::policy(),
+        answer => {
+            let refusal = Refusal::new(429, 429, "E1021: Commit frequency limit exceeded");
+            refusal.after(answer.named(left).map(|wait| wait.as_secs()))
+        }
     })
 }
 
@@ -81,7 +93,12 @@ fn read_actions(hub: &Hub, behaviour: &Behaviour, body: &Value) -> Result<Vec<Ac
         let text = format!("commit request exceeds actions limit: {} > {}", listed.len(), behaviour.commit_actions);
         return Err(Refusal::new(422, 422, text));
     }
-    listed.iter().map(action::read).collect()
+    let actions: Vec<Action> = listed.iter().map(action::read).collect::<Result<_, _>>()?;
+    let inline = |action: &Action| if let Body::Inline(content) = &action.body { content.len() } else { 0 };
+    if actions.iter().map(inline).sum::<u64>() > behaviour.inline_total {
+        return Err(Refusal::new(413, 413, "request entity too large"));
+    }
+    Ok(actions)
 }
 
 fn notice_habits(hub: &Hub, address: &Address, actions: &[Action]) {

@@ -1,6 +1,7 @@
 //! The calls, by what they are about.
 
 pub(super) mod cdn;
+pub(super) mod git_door;
 
 mod batch;
 mod commit;
@@ -45,6 +46,8 @@ pub(super) async fn answer(hub: &Hub, request: &mut Request, call: Call, caller:
         Call::Batch(address) => batch::batch(hub, request, &address, caller).await?,
         Call::Commit(address, branch) => commit::commit(hub, request, &address, caller, &branch).await?,
         Call::Put(address, oid, size) => gateway::put(hub, request, &address, caller, &oid, &size).await?,
+        Call::Git(address, path) => git_door::git(hub, request, &address, path).await?,
+        Call::GitBatch(address) => git_door::batch(hub, request, &address).await?,
         // The official client asks once, within 0.2 s; outside Alibaba Cloud there is nothing to gain (§2.4).
         Call::Acceleration => legacy(serde_json::json!({ "InternalRegionQueryAddress": "" })),
         Call::Looped => return Err(Refusal::new(421, 421, "mirror self-forwarded loop detected").into()),

@@ -17,7 +17,7 @@ pub(super) async fn login(hub: &Hub, request: &mut Request) -> Result<Response, 
     let token = body["AccessToken"].as_str().unwrap_or_default();
     let mut state = hub.state();
     let known = state.accounts.find(token).filter(|known| known.tier >= Tier::Write).cloned();
-    let Some(known) = known else {
+    let Some(known) = known.filter(|_| !hub.behaviour().refuses_logins) else {
         return Err(Refusal::new(400, LOGIN_REFUSED, "AccessToken is invalid or expired").into());
     };
     if state.watch.login(&known.user) {
@@ -25,6 +25,7 @@ pub(super) async fn login(hub: &Hub, request: &mut Request) -> Result<Response, 
     }
     let session = state.accounts.open_session(&known);
     hub.rig.guard.marks.token(hub.rig.guard.hub, &session);
+    hub.rig.guard.marks.token(hub.rig.guard.hub, &format!("git-{session}"));
     let data = json!({
         "AccessToken": format!("git-{session}"),
         "Username": known.user,
