@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::deleting::Deleting;
+use super::inventory::InventoryOptions;
 use super::many::Many;
 use super::setup::Client;
 use crate::config::Config;
@@ -52,6 +53,8 @@ pub enum Command {
     },
     /// Compare source and destination by hash; SOURCE may be a migration's id, or the file of a proof
     Verify(VerifyOptions),
+    /// List what a user or an organisation has, and whether a copy that equals it exists on the other hub
+    Inventory(InventoryOptions),
     /// Write the proof of a verified migration as one JSON document: every file with its digests
     Proof {
         /// The migration
@@ -282,7 +285,7 @@ fn gigabytes(text: &str) -> Result<u64, String> {
     }
 }
 
-fn repo_type(text: &str) -> Result<RepoType, String> {
+pub(super) fn repo_type(text: &str) -> Result<RepoType, String> {
     match text {
         "model" => Ok(RepoType::Model),
         "dataset" => Ok(RepoType::Dataset),

@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod batch;
 mod deleting;
+mod inventory;
 mod many;
 mod migrate;
 mod proof;
@@ -68,6 +69,7 @@ fn dispatch(command: Command) -> Result<u8> {
                     Command::Plan(options) => migrate::plan(&config, &options).await,
                     Command::Status { id, follow, json } => status::run(&config, id.as_deref(), follow, json).await,
                     Command::Cancel { id, json } => status::cancel(&config, &id, json).await,
+                    Command::Inventory(options) => inventory::run(&config, &options).await,
                     Command::Verify(options) => verify::run(&config, &options).await,
                     // whether errors are JSON is decided before the arguments are read
                     Command::Proof { id, output, force, json: _ } => proof::run(&config, &id, output.as_deref(), force).await,

@@ -59,6 +59,8 @@ pub(super) struct Publisher<'a, S, D> {
     /// Actions in one commit: fewer than the hub is known to take once it took no more.
     most: usize,
     pacer: Pacer,
+    /// How long was waited last for a hub that asked for less, since it took nothing: halves of what it refused are not tried sooner.
+    held_off: Duration,
     commits: Vec<String>,
 }
 
@@ -106,6 +108,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             inline_limit,
             most,
             pacer: Pacer::new(pace),
+            held_off: Duration::ZERO,
             commits: Vec::new(),
         }
     }
@@ -190,6 +193,7 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
         let mut heard = Heard { unclear: 0, policy: 0, backoff: Backoff::new(Patience::PATIENT), throttled: false };
         let mut told = None;
         self.keep_apart().await;
+        tokio::time::sleep(self.held_off).await;
         loop {
             let loosened = self.check_shore().await?;
             self.fill_gaps(batch).await?;
@@ -201,11 +205,16 @@ impl<'a, S: Source + 'static, D: Destination + 'static> Publisher<'a, S, D> {
             let error = match outcome {
                 Ok(commit) => {
                     self.pacer.taken(heard.throttled);
+                    self.held_off = Duration::ZERO;
                     return Ok(Outcome::Done(commit));
                 }
                 Err(error) => error,
             };
             let wait = match self.after(&error, batch, &mut heard).await? {
+                Next::Again(wait) if error.kind() == ErrorKind::RateLimited => {
+                    self.held_off = self.held_off.max(wait);
+                    wait.max(self.held_off)
+                }
                 Next::Again(wait) => wait,
                 Next::Halve => return Ok(Outcome::TooBig(error)),
                 Next::GiveUp => return Err(error),

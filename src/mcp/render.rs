@@ -14,7 +14,7 @@ const MOST_OF_ERROR: usize = 1_000;
 const WHOLE: [&str; 4] = ["next_step", "migration_id", "plan_id", "state"];
 
 /// The words of the command line and what they are for a tool.
-const WORDS: [(&str, &str); 21] = [
+const WORDS: [(&str, &str); 22] = [
     ("look at it with --dry-run; pass --yes to allow it", "look at the plan's risks; confirm_risks of migrate allows them"),
     ("look at it with --dry-run; pass --yes to copy the rest without it", "look at the plan's risks; confirm_risks of migrate allows them"),
     ("`--runner local`", "runner `local`"),
@@ -28,6 +28,7 @@ const WORDS: [(&str, &str); 21] = [
     ("`hf2ms validate`", "validate_tokens"),
     ("`hf2ms status` lists", "status without migration_id lists"),
     ("`hf2ms verify SOURCE`", "verify_migration"),
+    ("`hf2ms inventory`", "inventory"),
     ("--workers", "`workers`"),
     ("--repo-type", "`repo_type`"),
     ("--dest", "`dest`"),

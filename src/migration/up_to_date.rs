@@ -35,7 +35,7 @@ impl Batch {
     }
 }
 
-async fn look(config: &Config, asked: &Asked, consent: Consent) -> Option<(Request, Report)> {
+pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Option<(Request, Report)> {
     let began = Instant::now();
     let all = answers(&Journal::new(&config.home), asked);
     if all.is_empty() {

@@ -129,3 +129,46 @@ fn what_is_there_with_other_content_is_left_where_that_is_wished() {
     let alone = world.run(&["migrate", "hf:alice/a", "--type", "dataset", "--skip-existing"]).exits(3);
     insta::assert_snapshot!("skip_existing_alone", alone.shown(&world));
 }
+
+#[test]
+fn an_inventory_says_which_copies_are_the_same() {
+    let world = three();
+    let plain = world.run(&["inventory", "hf:alice"]).exits(0);
+    insta::assert_snapshot!("inventory", without_days(&plain.shown(&world)));
+    world.run(&["migrate", "--all-of", "hf:alice", "--skip-name", "demo", "--yes"]).exits(0);
+    world.hf.repo(RepoKind::Model, "alice/late").file("config.json", "late").commit("late");
+    world.ms.repo(modelscope::RepoKind::Model, "alice/a").file("config.json", "changed").commit("changed");
+    let (hf, ms) = (world.hf.journal().bytes_uploaded(), world.ms.journal().bytes_uploaded());
+    let shown = world.run(&["inventory", "hf:alice", "--against", "alice"]).exits(0);
+    insta::assert_snapshot!("inventory_against", without_days(&shown.shown(&world)));
+    world.forget_state();
+    let json = world.run(&["inventory", "hf:alice", "--against", "ms:alice", "--json"]).exits(0).json();
+    let states = |json: &Value| {
+        let of = |one: &Value| (one["type"].as_str().unwrap().to_owned(), one["copy"]["state"].as_str().unwrap().to_owned());
+        json["repositories"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let wanted = [("model", "differs"), ("model", "verified"), ("model", "absent"), ("dataset", "verified"), ("space", "unknown")];
+    assert_eq!(states(&json), wanted.map(|(kind, state)| (kind.to_owned(), state.to_owned())));
+    let back = world.run(&["inventory", "ms:alice", "--against", "hf:alice", "--type", "dataset", "--json"]).exits(0).json();
+    // ModelScope put a card of its own there, which the source never had
+    assert_eq!(states(&back), [("dataset".to_owned(), "differs".to_owned())]);
+    assert_eq!(back["repositories"][0]["copy"]["why"], "1 missing", "{back}");
+    assert_eq!((world.hf.journal().bytes_uploaded(), world.ms.journal().bytes_uploaded()), (hf, ms), "nothing is written");
+}
+
+#[test]
+fn an_inventory_of_wrong_words_is_refused() {
+    let world = three();
+    insta::assert_snapshot!("inventory_one_hub", refused(&world, 2, &["inventory", "hf:alice", "--against", "hf:acme"]));
+    insta::assert_snapshot!("inventory_of_nobody", refused(&world, 1, &["inventory", "hf:nobody"]));
+    insta::assert_snapshot!("inventory_unclear", refused(&world, 2, &["inventory", "alice"]));
+}
+
+/// Days depend on when a test runs.
+fn without_days(text: &str) -> String {
+    let is_day =
+        |word: &str| word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && word.matches('-').count() == 2;
+    text.split_inclusive(char::is_whitespace)
+        .map(|word| if is_day(word.trim_end()) { word.replace(word.trim_end(), "YYYY-MM-DD") } else { word.to_owned() })
+        .collect()
+}

@@ -177,7 +177,7 @@ fn the_commands_of_the_text_are_those_of_both_servers_and_only_the_ones_that_rea
     let allowed: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  - mcp__")).collect();
     for prefix in ["plugin_hf2ms_hf2ms__", "hf2ms__"] {
         let of: Vec<_> = allowed.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
-        assert_eq!(of, ["validate_tokens", "plan_migration", "status", "verify_migration", "setup_help"]);
+        assert_eq!(of, ["validate_tokens", "plan_migration", "status", "verify_migration", "inventory", "setup_help"]);
     }
-    assert_eq!(allowed.len(), 10);
+    assert_eq!(allowed.len(), 12);
 }

@@ -1,6 +1,6 @@
 //! Several sources for people.
 
-use super::{count, line_of, size, start};
+use super::{count, line_of, size, start, table};
 use crate::migration::{Batch, Counts, Member, Stage};
 use crate::plan::TransferPlan;
 use crate::plan::modal::ModalEstimate;
@@ -58,17 +58,7 @@ pub(in crate::cli) fn error_lines(index: usize, all: usize, member: &Member) -> 
 pub(in crate::cli) fn batch(batch: &Batch) -> String {
     let head = ["source", "kind", "state", "destination", "files", "bytes", "id, or why"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(batch.members.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<_> = (0..6).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}  "));
-        }
-        line.push_str(&row[6]);
-        line_of(&mut text, line.trim_end());
-    }
+    let mut text = table(&rows);
     let Counts { succeeded, failed, skipped } = batch.counts();
     line_of(&mut text, &format!("{succeeded} verified, {failed} not verified, {skipped} skipped"));
     if batch.members.iter().any(|member| member.id.is_some()) {

@@ -1,12 +1,14 @@
 //! Words and numbers for people.
 
 mod batch;
+mod inventory;
 mod plan;
 
 use std::fmt::Write;
 
 pub(super) use crate::migration::figures::{line, pace, size, time};
 pub(super) use batch::{batch, error_lines, planned, takes};
+pub(super) use inventory::inventory;
 pub(super) use plan::{PlanShown, plan};
 
 use crate::journal::Glance;
@@ -18,6 +20,22 @@ use crate::repo::RepoPath;
 
 /// Names shown of a list.
 const NAMED: usize = 10;
+
+/// Rows with their cells below each other; the last cell of a row may be of any length.
+fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..COLUMNS - 1).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        line.push_str(&row[COLUMNS - 1]);
+        line_of(&mut text, line.trim_end());
+    }
+    text
+}
 
 fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })

@@ -1,6 +1,7 @@
 //! The tools, one verb a file. A tool takes typed arguments, calls the story, and gives a typed result.
 
 mod cancel_migration;
+mod inventory;
 mod migrate;
 mod plan_migration;
 mod status;
@@ -41,11 +42,19 @@ pub(super) enum Name {
     Status,
     CancelMigration,
     VerifyMigration,
+    Inventory,
 }
 
 impl Name {
-    const ALL: [Self; 6] =
-        [Self::ValidateTokens, Self::PlanMigration, Self::Migrate, Self::Status, Self::CancelMigration, Self::VerifyMigration];
+    const ALL: [Self; 7] = [
+        Self::ValidateTokens,
+        Self::PlanMigration,
+        Self::Migrate,
+        Self::Status,
+        Self::CancelMigration,
+        Self::VerifyMigration,
+        Self::Inventory,
+    ];
 
     /// The tool that is called so.
     pub(super) fn of(name: &str) -> Option<Self> {
@@ -60,6 +69,7 @@ impl Name {
             Self::Status => "status",
             Self::CancelMigration => "cancel_migration",
             Self::VerifyMigration => "verify_migration",
+            Self::Inventory => "inventory",
         }
     }
 
@@ -75,6 +85,7 @@ impl Name {
             Self::Migrate => self.tool::<migrate::Arguments, migrate::Outcome>("Start a planned migration"),
             Self::Status => self.tool::<status::Arguments, status::Outcome>("Look at migrations"),
             Self::CancelMigration => self.tool::<cancel_migration::Arguments, status::Outcome>("Stop a migration"),
+            Self::Inventory => self.tool::<inventory::Arguments, inventory::Outcome>("List repositories and their copies"),
             Self::VerifyMigration => self.tool::<verify_migration::Arguments, verify_migration::Outcome>("Compare by hash"),
         }
     }
@@ -105,6 +116,7 @@ pub(super) async fn call(tool: Name, arguments: JsonObject, context: &RequestCon
         Name::Migrate => return migrate::run(config, read(arguments)?, asking).await,
         Name::Status => value(status::run(config, read(arguments)?, context).await),
         Name::CancelMigration => value(cancel_migration::run(config, read(arguments)?).await),
+        Name::Inventory => value(inventory::run(config, read(arguments)?).await),
         Name::VerifyMigration => value(verify_migration::run(config, read(arguments)?).await),
     };
     given.map(Answer::Given)

@@ -34,6 +34,11 @@ both_ways! {
             assert_eq!(trip.copy().ours().len(), 1);
             let verified = client.tool("verify_migration", json!({ "migration_id": status["migration"]["migration_id"], "deep": true }));
             assert_eq!(verified["report"]["state"], "verified", "{verified}");
+            let [from, to] = if way == Way::HfToMs { ["hf:alice", "alice"] } else { ["ms:alice", "hf:alice"] };
+            let all = client.tool("inventory", json!({ "namespace": from, "against": to }));
+            let one = &all["repositories"][0];
+            assert_eq!((&all["repositories_count"], &one["copy"], &one["copy_repo"]), (&json!(1), &json!("verified"), &json!("alice/bert")), "{all}");
+            assert_eq!(client.tool("inventory", json!({ "namespace": from }))["repositories"][0].get("copy"), None);
             let recent = client.tool("status", json!({}));
             assert_eq!(recent["migrations"].as_array().unwrap().len(), 2);
         }

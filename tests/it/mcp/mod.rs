@@ -33,7 +33,7 @@ fn a_server_says_who_it_is_in_both_eras() {
         assert!(hello["instructions"].as_str().unwrap().len() < 2_000);
         let text = hello.to_string();
         assert!(text.contains(r#""name":"hf2ms""#), "{text}");
-        assert_eq!(client.request("tools/list", json!({}))["tools"].as_array().unwrap().len(), 6);
+        assert_eq!(client.request("tools/list", json!({}))["tools"].as_array().unwrap().len(), 7);
         assert_eq!(client.leave(), 0, "a client that leaves is no failure");
     }
 }
