@@ -85,8 +85,10 @@ on_modelscope! {
     }
 
     fn a_token_that_may_only_read_from_now_on_ends_it_at_a_put(case) {
-        let small = case.trip.source().files()[SMALL].sha256.clone();
-        case.fault(Rule::route("put", Fault::Call(Arc::new(downgrading(case)))).path(&small));
+        let files = case.trip.source().files();
+        case.fault(Rule::route("put", Fault::Call(Arc::new(downgrading(case)))).path(&files[SMALL].sha256));
+        // so that it is this one which is refused first
+        case.fault(Rule::route("put", Fault::Delay(std::time::Duration::from_secs(3))).path(&files["model.safetensors"].sha256));
         case.fails(3);
     }
 }

@@ -63,7 +63,7 @@ fn it_finds_no_schema_that_another_client_might_not_take() {
     for era in ERAS {
         let outcome = run(&world, era, &["tools/list", "--strict"]);
         assert_eq!((outcome.code, warnings(&outcome)), (0, Vec::new()), "{era}");
-        assert_eq!(outcome.json()["tools"].as_array().unwrap().len(), 6);
+        assert_eq!(outcome.json()["tools"].as_array().unwrap().len(), 7);
     }
 }
 
@@ -79,6 +79,8 @@ fn it_calls_every_tool_and_has_nothing_to_warn_of() {
         assert_eq!(status["report"]["state"], "verified", "{status}");
         let verified = call(world, era, "verify_migration", json!({ "migration_id": started["migration_id"] }));
         assert_eq!(verified["report"]["state"], "verified", "{verified}");
+        let all = call(world, era, "inventory", json!({ "namespace": "hf:alice", "against": "alice" }));
+        assert_eq!(all["repositories_count"], 1, "{all}");
 
         // a slow one, to be cancelled
         trip.slow_uploads(1_000_000);

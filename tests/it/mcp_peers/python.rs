@@ -11,7 +11,7 @@ use crate::world::{KIB, Outcome, World, bytes};
 
 /// How the client comes to terms with the server, and the protocol's version that they speak then.
 const MODES: [(&str, &str); 3] = [("legacy", "2025-11-25"), ("auto", "2026-07-28"), ("2026-07-28", "2026-07-28")];
-const TOOLS: [&str; 6] = ["cancel_migration", "migrate", "plan_migration", "status", "validate_tokens", "verify_migration"];
+const TOOLS: [&str; 7] = ["cancel_migration", "inventory", "migrate", "plan_migration", "status", "validate_tokens", "verify_migration"];
 
 fn run(world: &World, mode: &str, arguments: &[&str]) -> Outcome {
     let venv = super::set_up("setup-mcp.sh", "peers-mcp", "python3 with venv, and PyPI");
