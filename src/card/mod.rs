@@ -26,6 +26,7 @@ pub use self::terms::terms;
 
 const ONLY_LISTED: &str = "Hugging Face accepts only the ids of its own list";
 const NOT_LISTED: &str = "Hugging Face accepts only the ids of its own list, which has none for it";
+const REFUSED: &str = "Hugging Face's own check refuses it";
 const KEEPS_NAME: &str = "Hugging Face wants the name of a licence it has no id for";
 const SAID_ALREADY: &str = "the list holds it already";
 
@@ -67,7 +68,25 @@ impl fmt::Display for CardChange {
     }
 }
 
-/// Works out the card the destination takes.
+/// The cards that may be put to the destination, the one nearest to the source's first.
+///
+/// ModelScope is not known to refuse any. Hugging Face publishes its list of licences, but changes it: so its own check is asked about the card as
+/// it is, then about the card with the licence in the words of the list that is known here ([`rewrite`]), then about one that states `other` and keeps
+/// the name. Those that would be the same as one before are left out, so there is one at least and three at most.
+pub fn candidates(card: &[u8], to: Platform) -> Vec<Rewrite> {
+    let in_words = rewrite(card, to);
+    let mut all = vec![Rewrite { licence: in_words.licence.clone(), ..Rewrite::default() }];
+    let matter = FrontMatter::read(card).filter(|_| to == Platform::HuggingFace);
+    let other = matter.map(|matter| finished(card, &matter, Draft::for_hugging_face(&matter, None), to));
+    for next in [Some(in_words), other].into_iter().flatten() {
+        if all.iter().all(|one| one.bytes != next.bytes) {
+            all.push(next);
+        }
+    }
+    all
+}
+
+/// Works out the card the destination takes, as far as its list of licences is known here.
 ///
 /// To ModelScope it goes unchanged. To Hugging Face every top-level `license`, one value or a list, gets the id of the hub's list it
 /// means; a licence the list lacks becomes `other`, and its name `license_name`, unless the card has one already. Unchanged go: a value
@@ -76,11 +95,15 @@ impl fmt::Display for CardChange {
 pub fn rewrite(card: &[u8], to: Platform) -> Rewrite {
     let Some(matter) = FrontMatter::read(card) else { return Rewrite::default() };
     let draft = match to {
-        Platform::HuggingFace => Draft::for_hugging_face(&matter),
+        Platform::HuggingFace => Draft::for_hugging_face(&matter, Some(licence::recognise)),
         Platform::ModelScope => Draft::default(),
     };
+    finished(card, &matter, draft, to)
+}
+
+fn finished(card: &[u8], matter: &FrontMatter<'_>, draft: Draft, to: Platform) -> Rewrite {
     let bytes = (!draft.edits.is_empty()).then(|| apply(card, draft.edits));
-    Rewrite { bytes, changes: draft.changes, licence: shown(&matter, to) }
+    Rewrite { bytes, changes: draft.changes, licence: shown(matter, to) }
 }
 
 /// The licence for the destination's call that creates a repository: `None` for Hugging Face, whose call takes none.
@@ -124,9 +147,14 @@ fn shown(matter: &FrontMatter<'_>, to: Platform) -> Option<String> {
 
 type Edit = (Range<usize>, String);
 
+/// Finds the id of a licence.
+type Recognise = fn(&str) -> Option<&'static str>;
+
 /// Edits under way, and what they mean.
 #[derive(Default)]
 struct Draft {
+    /// Which licences have an id; none but `other` when absent.
+    recognise: Option<Recognise>,
     edits: Vec<Edit>,
     changes: Vec<CardChange>,
     /// The names of licences that became `other`.
@@ -134,8 +162,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn for_hugging_face(matter: &FrontMatter<'_>) -> Self {
-        let mut draft = Self::default();
+    fn for_hugging_face(matter: &FrontMatter<'_>, recognise: Option<Recognise>) -> Self {
+        let mut draft = Self { recognise, ..Self::default() };
         for field in matter.named("license") {
             match &field.value {
                 Value::Scalar(scalar) => {
@@ -154,16 +182,28 @@ impl Draft {
         if scalar.is_empty() {
             return None;
         }
-        let known = licence::recognise(&scalar.text);
+        let known = self.id_of(&scalar.text);
         let id = known.unwrap_or("other");
         if known.is_none() && !self.nameless.contains(&scalar.text) {
             self.nameless.push(scalar.text.clone());
         }
         if scalar.text != id {
             self.edits.push((scalar.span.clone(), id.to_owned()));
-            self.change("license", &scalar.text, id, if known.is_some() { ONLY_LISTED } else { NOT_LISTED });
+            self.change("license", &scalar.text, id, if known.is_some() { ONLY_LISTED } else { self.without_id() });
         }
         Some(id)
+    }
+
+    fn id_of(&self, name: &str) -> Option<&'static str> {
+        match self.recognise {
+            Some(recognise) => recognise(name),
+            None => (name == "other").then_some("other"),
+        }
+    }
+
+    /// Why a licence has no id.
+    fn without_id(&self) -> &'static str {
+        if self.recognise.is_some() { NOT_LISTED } else { REFUSED }
     }
 
     /// The same for every entry; one that now says what another says goes.
@@ -179,7 +219,7 @@ impl Draft {
                 self.edits.truncate(before.0);
                 self.changes.truncate(before.1);
                 self.edits.push((removal.clone(), String::new()));
-                let reason = if licence::recognise(&scalar.text).is_some() { SAID_ALREADY } else { NOT_LISTED };
+                let reason = if self.id_of(&scalar.text).is_some() { SAID_ALREADY } else { self.without_id() };
                 self.change("license", &scalar.text, "", reason);
             }
         }

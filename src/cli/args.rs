@@ -131,7 +131,7 @@ pub struct Asked {
 /// Which repository, and what of it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selecting {
-    /// `ns/name`, `hf:ns/name`, `ms:ns/name` or a page's address; `@REV` may follow. Several are done one after the other
+    /// `ns/name`, `hf:ns/name`, `ms:ns/name` or a page's address; `@REV` may follow. Several make a batch, of which some run at the same time
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// The same as SOURCE
@@ -175,9 +175,20 @@ pub(super) struct FanningOut {
     /// Share it so that each container carries about so many GB; raised where that would take more than 100 containers
     #[arg(long, value_name = "GB", value_parser = gigabytes)]
     chunk_size: Option<u64>,
+    /// Of several sources, migrate so many at the same time; by default 4 on this machine and 10 on Modal
+    #[arg(long, value_name = "N")]
+    pub(super) at_once: Option<u32>,
 }
 
 impl FanningOut {
+    /// Fails with `Usage` where it is said how many of one migration run at the same time.
+    pub(super) fn for_one(&self) -> Result<()> {
+        match self.at_once {
+            Some(_) => Err(Error::usage("--at-once is for several sources", "leave it out: one source is one migration")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether anything is asked for.
     fn is_given(&self) -> bool {
         self.parallel || self.workers.is_some() || self.chunk_size.is_some()
@@ -192,7 +203,7 @@ impl FanningOut {
                 "leave --parallel, --workers and --chunk-size out, or use `--runner modal`",
             ));
         }
-        Ok(How { runner, ask, containers: CONTAINERS, max_time: None })
+        Ok(How { runner, ask, containers: CONTAINERS, share: 1, max_time: None })
     }
 }
 

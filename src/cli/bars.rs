@@ -14,9 +14,41 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Files shown at once.
 const FILES: usize = 8;
 
-/// How progress is shown.
+/// Where the progress of one migration, or of several at a time, is shown.
+pub(super) struct Board {
+    terminal: Option<MultiProgress>,
+    quiet: bool,
+    files: usize,
+}
+
+impl Board {
+    /// Bars if standard error is a terminal, with those of single files where one migration runs at a time. With `json` lines are left out too:
+    /// only warnings remain.
+    pub(super) fn new(json: bool, one_at_a_time: bool) -> Self {
+        let terminal = (!json && std::io::stderr().is_terminal()).then(MultiProgress::new);
+        Self { terminal, quiet: json, files: if one_at_a_time { FILES } else { 0 } }
+    }
+
+    /// Says something beside the bars.
+    pub(super) fn say(&self, text: &str) {
+        match &self.terminal {
+            Some(all) => all.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    /// The progress of one migration, under this name; empty where there is no other one.
+    pub(super) fn bars(&self, name: &str) -> Bars {
+        let name = if name.is_empty() { String::new() } else { format!("{name} ") };
+        let terminal = self.terminal.as_ref().map(|all| Terminal::new(all, &name, self.files));
+        Bars { terminal, name, quiet: self.quiet, last_line: None, warned: 0 }
+    }
+}
+
+/// How the progress of one migration is shown.
 pub(super) struct Bars {
     terminal: Option<Terminal>,
+    name: String,
     quiet: bool,
     last_line: Option<(Instant, State)>,
     warned: usize,
@@ -26,27 +58,32 @@ struct Terminal {
     all: MultiProgress,
     overall: ProgressBar,
     files: Vec<ProgressBar>,
+    most: usize,
 }
 
 impl Bars {
-    /// Bars if standard error is a terminal. With `json` lines are left out too: only warnings remain.
+    /// Those of a migration that runs by itself.
     pub(super) fn new(json: bool) -> Self {
-        let terminal = (!json && std::io::stderr().is_terminal()).then(Terminal::new);
-        Self { terminal, quiet: json, last_line: None, warned: 0 }
+        Board::new(json, true).bars("")
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
         for warning in progress.warnings.iter().skip(self.warned) {
-            match &self.terminal {
-                Some(terminal) => terminal.all.suspend(|| say(&format!("warning: {warning}"))),
-                None => say(&format!("warning: {warning}")),
-            }
+            self.say(&format!("{}warning: {warning}", self.name));
         }
         self.warned = progress.warnings.len();
         if let Some(terminal) = &mut self.terminal {
             terminal.show(progress);
         } else if !self.quiet {
             self.line(progress);
+        }
+    }
+
+    /// Says something beside the bars.
+    pub(super) fn say(&self, text: &str) {
+        match &self.terminal {
+            Some(terminal) => terminal.all.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -57,30 +94,29 @@ impl Bars {
         let due = self.last_line.is_none_or(|(at, state)| at.elapsed() >= LINE_EVERY || state != progress.state);
         if due && progress.files > 0 {
             self.last_line = Some((Instant::now(), progress.state));
-            say(&render::line(progress));
+            say(&format!("{}{}", self.name, render::line(progress)));
         }
     }
 
     pub(super) fn clear(&mut self) {
-        if let Some(terminal) = &self.terminal {
-            // a closed terminal shows nothing anyway
-            let _gone = terminal.all.clear();
+        if let Some(terminal) = &mut self.terminal {
+            terminal.files.drain(..).for_each(|bar| bar.finish_and_clear());
+            terminal.overall.finish_and_clear();
         }
     }
 }
 
 impl Terminal {
-    fn new() -> Self {
-        let all = MultiProgress::new();
-        let overall = all.add(ProgressBar::new(0).with_style(style("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {msg}")));
-        Self { all, overall, files: Vec::new() }
+    fn new(all: &MultiProgress, name: &str, most: usize) -> Self {
+        let overall = ProgressBar::new(0).with_style(style("{prefix}{bar:30} {decimal_bytes}/{decimal_total_bytes}  {msg}"));
+        Self { overall: all.add(overall.with_prefix(name.to_owned())), all: all.clone(), files: Vec::new(), most }
     }
 
     fn show(&mut self, progress: &Progress) {
         self.overall.set_length(progress.bytes);
         self.overall.set_position(progress.position());
         self.overall.set_message(render::pace(progress));
-        let flights = progress.in_flight.iter().take(FILES);
+        let flights = progress.in_flight.iter().take(self.most);
         let count = flights.clone().count();
         while self.files.len() < count {
             self.files

@@ -1,20 +1,27 @@
 //! `migrate`, `plan` and `verify` of several sources.
 
-use std::time::{Duration, Instant};
-
 use super::args::{MigrateOptions, VerifyOptions};
-use super::migrate::{CtrlC, Interrupts, agrees, attend, cancel, exit_code, flags, follow, is_attended, say_who_carries};
-use super::{json_out, out, render, say};
+use super::migrate::{agrees, cancel, exit_code, flags, follow, is_attended, who_carries};
+use super::{json_out, out, render, say, together};
 use crate::conductor::Purpose;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::migration::{Batch, Counts, How, Member, Picks, Reckoning, Stage, Wanted};
+use crate::error::{ErrorKind, Result};
+use crate::migration::{self, Batch, Counts, How, Member, Picks, Reckoning, Stage, Wanted};
 use crate::plan::modal::ModalEstimate;
 use crate::plan::sum::{Order, Sum};
+use crate::plan::together::Cap;
 use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
-pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &Picks, how: Option<How>, json: bool) -> Result<u8> {
+pub(super) async fn plan(
+    config: &Config,
+    wanted: &Wanted,
+    sources: &Picks,
+    how: Option<How>,
+    at_once: Option<u32>,
+    json: bool,
+) -> Result<u8> {
+    let cap = Cap::new(how.map_or(RunnerKind::Local, |how| how.runner), at_once)?;
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, None).await?;
     let reckoning = Reckoning::new(config, how).await;
     let mut estimates = Vec::new();
@@ -42,7 +49,7 @@ pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &Picks, how:
             }
         })
         .await;
-    let sum = Sum::of(&estimates, Order::OneByOne);
+    let sum = Sum::of(&estimates, Order::Capped(cap));
     match (json, sum) {
         (true, Some(sum)) => out(&format!("{{\"plans\":[{}],\"modal\":{}}}", plans.join(","), in_json(&sum))),
         (true, None) => out(&format!("{{\"plans\":[{}]}}", plans.join(","))),
@@ -70,6 +77,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wa
 }
 
 pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &Picks, how: How) -> Result<u8> {
+    let cap = Cap::new(how.runner, options.fanning_out.at_once)?;
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, Some(flags(options))).await?;
     let reckoning = Reckoning::new(config, Some(how)).await;
     let mut estimates = Vec::new();
@@ -106,7 +114,7 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
         }
     }
     // what costs money is said before
-    if let Some(sum) = Sum::of(&estimates, if options.detach { Order::AllAtOnce } else { Order::OneByOne }) {
+    if let Some(sum) = Sum::of(&estimates, if options.detach { Order::AllAtOnce } else { Order::Capped(cap) }) {
         say(&sum.text());
     }
     let consent = consent(&batch, options)?;
@@ -123,7 +131,7 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
     match options.detach {
         true => detach(config, &mut batch, consent, how, options.json).await,
         false => {
-            carry(config, &mut batch, consent, how, options.json).await?;
+            together::carry(config, &mut batch, consent, how, cap, options.json).await?;
             finish(&batch, "migrations", options.json)
         }
     }
@@ -178,47 +186,16 @@ fn consent(batch: &Batch, options: &MigrateOptions) -> Result<Consent> {
     Ok(consent)
 }
 
-/// One after the other: each may use all of the memory and the hubs' allowance that one process is given.
-async fn carry(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<()> {
-    let count = batch.members.len();
-    let mut interrupts = Interrupts::new()?;
-    let began = Instant::now();
-    for index in 0..count {
-        // the time is that of all of them; a process counts it in whole seconds
-        let left = how.max_time.map(|time| time.saturating_sub(began.elapsed()));
-        if left.is_some_and(|left| left < Duration::from_secs(1)) {
-            let reason = || Error::new(ErrorKind::Interrupted, "not begun: the time is over");
-            batch.stop(|| reason().hint_to("run the same command again: it goes on with what is missing"));
-        }
-        let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
-        say_who_carries(prepared, how, json);
-        let ran_already = batch.start(config, index, consent, How { max_time: left, ..how }).await;
-        if let Stage::Started(folder) = &batch.members[index].stage {
-            let folder = folder.clone();
-            if !json {
-                let how = if ran_already { "runs already" } else { "runs" };
-                say(&format!("[{}/{count}] {} {how} as {}", index + 1, batch.members[index].source(), folder.id()));
-            }
-            let outcome = attend(config, &folder, json, CtrlC::Cancels, &mut interrupts).await;
-            batch.ended(index, outcome);
-        }
-        told(index, count, &batch.members[index], json);
-        if interrupts.pressed {
-            let reason = || Error::new(ErrorKind::Cancelled, "not begun: the batch was cancelled");
-            batch.stop(|| reason().hint_to("run the same command again to go on"));
-        }
-    }
-    Ok(())
-}
-
 /// Starts all of them, each with its share of the containers; each runs by itself from then on.
 async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, json: bool) -> Result<u8> {
     let count = batch.members.len();
     let mut started = 0;
     for index in 0..count {
         let Stage::Ready(prepared) = &batch.members[index].stage else { continue };
-        say_who_carries(prepared, how, json);
-        batch.start(config, index, consent, how).await;
+        who_carries(prepared, how, json).iter().for_each(|line| say(&format!("[{}/{count}] {line}", index + 1)));
+        let Some(prepared) = batch.take(index) else { continue };
+        let folder = migration::start(config, &prepared, consent, how).await.map(|(folder, _)| folder);
+        batch.started(index, folder);
         match &batch.members[index] {
             Member { id: Some(id), .. } if !json => {
                 out(id);
@@ -258,9 +235,14 @@ async fn detach(config: &Config, batch: &mut Batch, consent: Consent, how: How, 
 
 /// One source's end, as soon as it is known.
 fn told(index: usize, count: usize, member: &Member, json: bool) {
-    if !json && !matches!(member.stage, Stage::Skipped(_)) {
-        say(&render::error_lines(index, count, member));
+    if let Some(text) = end_of(index, count, member).filter(|_| !json) {
+        say(&text);
     }
+}
+
+/// How one source ended, unless it was not begun.
+pub(super) fn end_of(index: usize, count: usize, member: &Member) -> Option<String> {
+    (!matches!(member.stage, Stage::Skipped(_))).then(|| render::error_lines(index, count, member))
 }
 
 /// The summary, and the exit code.
@@ -288,7 +270,7 @@ fn code(batch: &Batch) -> u8 {
         Stage::Ended(report) => exit_code(report),
         Stage::Skipped(error) if error.kind() == ErrorKind::NotMigrated => 0,
         Stage::Failed(error) | Stage::Skipped(error) => error.kind().exit_code(),
-        Stage::Waiting | Stage::Ready(_) | Stage::Started(_) => 0,
+        Stage::Waiting | Stage::Ready(_) | Stage::Starting | Stage::Started(_) => 0,
     };
     let codes: Vec<_> = batch.members.iter().map(of).collect();
     let only_spaces = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::NotMigrated));

@@ -1,8 +1,12 @@
 //! `migrate` and `plan`.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::args::{MigrateOptions, PlanOptions, Sources, would_run};
 use super::bars::Bars;
@@ -16,10 +20,14 @@ use crate::protocol::{Consent, Report, RunnerKind, State};
 
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     let sources = options.deleting.of(options.selecting.wanted()?)?;
+    if matches!(sources, Sources::One(_)) {
+        options.fanning_out.for_one()?;
+    }
     if let (Sources::Several(..), true) = (&sources, options.job) {
         return Err(Error::usage("--job prints one job", "name one source"));
     }
     let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
+    let at_once = options.fanning_out.at_once;
     match sources {
         Sources::One(wanted) if options.job => {
             let prepared = migration::prepare(config, &wanted).await?;
@@ -29,15 +37,15 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
             json_out(&prepared.job(config, &Journal::new_id(), consent, how))?;
             Ok(0)
         }
-        sources => look(config, sources, how, options.json).await,
+        sources => look(config, sources, how, at_once, options.json).await,
     }
 }
 
 /// Shows what would happen, and what it takes where it would run.
-async fn look(config: &Config, sources: Sources, how: Option<How>, json: bool) -> Result<u8> {
+async fn look(config: &Config, sources: Sources, how: Option<How>, at_once: Option<u32>, json: bool) -> Result<u8> {
     let wanted = match sources {
         Sources::One(wanted) => wanted,
-        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, how, json).await,
+        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, how, at_once, json).await,
     };
     let (prepared, estimate) = prepare(config, &wanted, how).await?;
     match json {
@@ -57,12 +65,21 @@ async fn prepare(config: &Config, wanted: &Wanted, how: Option<How>) -> Result<(
 
 pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8> {
     let sources = options.deleting.of(options.selecting.wanted()?)?;
+    if matches!(sources, Sources::One(_)) {
+        options.fanning_out.for_one()?;
+    }
     if options.dry_run && options.detach {
         return Err(Error::usage("--dry-run and --detach contradict each other", "a dry run starts nothing that could be detached"));
     }
+    if options.detach && options.fanning_out.at_once.is_some() {
+        return Err(Error::usage(
+            "--at-once and --detach contradict each other",
+            "detached migrations start all at once: leave one of them out",
+        ));
+    }
     if options.dry_run {
         let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
-        return look(config, sources, how, options.json).await;
+        return look(config, sources, how, options.fanning_out.at_once, options.json).await;
     }
     let how = options.fanning_out.how(choose_runner(config, options.runner.as_deref())?)?;
     let how = How { max_time: options.max_time, ..how };
@@ -86,7 +103,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Ho
     if let (Some(estimate), false) = (&estimate, options.json) {
         say(&format!("{}\n{}", render::start(&prepared.plan), estimate.text()));
     }
-    say_who_carries(&prepared, how, options.json || estimate.is_some());
+    who_carries(&prepared, how, options.json || estimate.is_some()).iter().for_each(|line| say(line));
     // from here on Ctrl-C is meant for the migration
     let mut interrupts = Interrupts::new()?;
     let (folder, ran_already) = migration::start(config, &prepared, consent, how).await?;
@@ -102,7 +119,7 @@ async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: Ho
     if options.detach {
         return detached(&folder, how.runner, options.json);
     }
-    let report = attend(config, &folder, options.json, CtrlC::Cancels, &mut interrupts).await?;
+    let report = attend(config, &folder, Bars::new(options.json), CtrlC::Cancels, &mut interrupts).await?;
     show_report(&report, options.json)
 }
 
@@ -112,15 +129,13 @@ fn runs_already(folder: &Folder, how: How) -> String {
     format!("it runs already, as {}; following that one{limit}", folder.id())
 }
 
-/// Says how many workers carry, and what is done otherwise than asked.
-pub(super) fn say_who_carries(prepared: &Prepared, how: How, quiet: bool) {
+/// What is done otherwise than asked, and how many workers carry.
+pub(super) fn who_carries(prepared: &Prepared, how: How, quiet: bool) -> Vec<String> {
     let fan_out = prepared.fan_out(how);
-    if let Some(instead) = &fan_out.instead {
-        say(&format!("warning: {instead}"));
-    }
-    if fan_out.workers > 0 && !quiet {
-        say(&format!("up to {} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
-    }
+    let instead = fan_out.instead.iter().map(|instead| format!("warning: {instead}"));
+    let workers = (fan_out.workers > 0 && !quiet)
+        .then(|| format!("up to {} workers carry, each in a container of its own ({})", fan_out.workers, fan_out.because));
+    instead.chain(workers).collect()
 }
 
 /// What the user allows: by flag, or by answering on a terminal. Visibility is loosened, and files are deleted, by flag only.
@@ -210,38 +225,63 @@ pub(super) enum CtrlC {
     Leaves,
 }
 
-/// Ctrl-C, from now on. What is pressed while nobody waits for it is not lost.
+/// Ctrl-C, from now on. What is pressed while nobody waits for it is not lost, and each clone hears of it.
+#[derive(Clone)]
 pub(super) struct Interrupts {
-    signal: Signal,
-    /// Whether it was pressed.
-    pub(super) pressed: bool,
+    presses: watch::Receiver<u32>,
+    heard: u32,
+    told: Arc<AtomicBool>,
 }
 
 impl Interrupts {
     pub(super) fn new() -> Result<Self> {
-        let signal = signal(SignalKind::interrupt()).map_err(|error| Error::new(ErrorKind::Local, "no signals").because(error))?;
-        Ok(Self { signal, pressed: false })
+        let mut signal = signal(SignalKind::interrupt()).map_err(|error| Error::new(ErrorKind::Local, "no signals").because(error))?;
+        let (count, presses) = watch::channel(0);
+        tokio::spawn(async move {
+            while !count.is_closed() && signal.recv().await.is_some() {
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self { presses, heard: 0, told: Arc::default() })
     }
 
+    /// Whether it was pressed.
+    pub(super) fn pressed(&self) -> bool {
+        *self.presses.borrow() > 0
+    }
+
+    /// Waits for the next press; one that came already counts.
     async fn next(&mut self) {
-        self.signal.recv().await;
-        self.pressed = true;
+        let heard = self.heard;
+        match self.presses.wait_for(|count| *count > heard).await {
+            Ok(_) => self.heard += 1,
+            // nobody listens for signals any more
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether nobody said yet what was heard: of several that hear it, one says it.
+    fn is_first(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 }
 
 /// Follows to the end with progress.
-pub(super) async fn attend(config: &Config, folder: &Folder, json: bool, ctrl_c: CtrlC, interrupts: &mut Interrupts) -> Result<Report> {
-    let mut bars = Bars::new(json);
+pub(super) async fn attend(config: &Config, folder: &Folder, mut bars: Bars, ctrl_c: CtrlC, interrupts: &mut Interrupts) -> Result<Report> {
     let gone = |message| Error::new(ErrorKind::Cancelled, message).with("id", folder.id());
     let outcome = {
-        let following = migration::follow(config, folder, |progress| bars.show(progress));
+        // shown while it is followed, and beside that
+        let bars = RefCell::new(&mut bars);
+        let following = migration::follow(config, folder, |progress| bars.borrow_mut().show(progress));
         tokio::pin!(following);
         tokio::select! {
             report = &mut following => report,
             () = interrupts.next() => match ctrl_c {
                 CtrlC::Leaves => Err(gone("no longer followed; it goes on")),
                 CtrlC::Cancels => {
-                    say("cancelling; press Ctrl-C again not to wait for its last word");
+                    if interrupts.is_first() {
+                        bars.borrow().say("cancelling; press Ctrl-C again not to wait for its last word");
+                    }
                     tokio::select! {
                         cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
                         () = interrupts.next() => return Err(gone("no longer followed")),

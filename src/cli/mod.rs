@@ -13,6 +13,7 @@ mod run_job;
 mod setup;
 mod smoke;
 mod status;
+mod together;
 mod validate;
 mod verify;
 

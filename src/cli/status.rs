@@ -1,5 +1,6 @@
 //! `status` and `cancel`.
 
+use super::bars::Bars;
 use super::migrate::{CtrlC, Interrupts, attend, exit_code, show_report};
 use super::{json_out, out, render, say};
 use crate::config::Config;
@@ -25,7 +26,7 @@ pub(super) async fn run(config: &Config, id: Option<&str>, follow: bool, json: b
     };
     let (folder, entry) = migration::status(config, id).await?;
     if follow {
-        let report = attend(config, &folder, json, CtrlC::Leaves, &mut Interrupts::new()?).await?;
+        let report = attend(config, &folder, Bars::new(json), CtrlC::Leaves, &mut Interrupts::new()?).await?;
         return show_report(&report, json);
     }
     show(id, &entry, json)?;

@@ -18,6 +18,7 @@ mod tally;
 mod terms;
 mod transfer;
 mod versions;
+mod wording;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -12,7 +12,7 @@ use crate::plan::shard::{self, Blob};
 use crate::plan::{Card, Decision, Existing, Inputs, Item, Selection, Takes, TransferPlan, apply_known, pairs};
 use crate::protocol::Request;
 use crate::repo::{Digests, FileEntry, GIT_FILE_LIMIT, Manifest, Platform, RepoPath};
-use crate::worker::{digests_of, read_whole};
+use crate::worker::digests_of;
 
 /// Reads at once while comparing. Each holds no more than a chunk.
 const READS: usize = 16;
@@ -206,32 +206,6 @@ impl Survey {
             warnings.push(format!("{blind} files have no digest at the source; each is read twice, and both reads must agree"));
         }
         warnings
-    }
-
-    /// Reads the card and works out what the destination needs changed in it; then asks the destination, before anything moves.
-    async fn read_card<S: Source, D: Destination>(&mut self, source: &S, destination: &D, purpose: Purpose) -> Result<()> {
-        let path = RepoPath::new("README.md")?;
-        let Some(file) = self.source.file(&path).filter(|file| file.size <= GIT_FILE_LIMIT && self.selection.takes(&path)) else {
-            return Ok(());
-        };
-        let there = self.destination.as_ref().and_then(|(_, existing)| existing.manifest.file(&path));
-        let original = read_whole(source, &self.source, file).await?.to_vec();
-        let card = Card { rewrite: card::rewrite(&original, self.request.destination.platform), original };
-        let wanted = Digests::of(card.wanted());
-        if purpose == Purpose::Migrate
-            && there.and_then(|there| there.digests.same(&wanted)) != Some(true)
-            && let Ok(text) = std::str::from_utf8(card.wanted())
-        {
-            destination.check_card(&self.request.destination, text).await.map_err(|error| match error.kind() {
-                ErrorKind::InvalidInput => error
-                    .with("file", "README.md")
-                    .hint_to("correct the front matter of README.md at the source, or leave the card out with --exclude README.md"),
-                _ => error,
-            })?;
-        }
-        self.compared += file.size;
-        self.card = Some(card);
-        Ok(())
     }
 
     /// The listing of a gated repository is open where its files are not: one byte tells before anything is created.

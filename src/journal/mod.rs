@@ -89,8 +89,15 @@ impl Journal {
         ids.iter().filter_map(|id| self.open(id).ok()).collect()
     }
 
-    /// Keeps two processes from starting migrations at the same time. Released when dropped.
-    pub fn lock(&self) -> Result<File> {
+    /// Keeps two migrations from being started at the same time, by this process or by two. Released when dropped.
+    pub async fn lock(&self) -> Result<File> {
+        let journal = self.clone();
+        // the system's call waits, and other work of this thread must not
+        let waiting = tokio::task::spawn_blocking(move || journal.wait_for_lock());
+        waiting.await.map_err(|error| Error::new(ErrorKind::Local, "cannot wait for the lock").because(error))?
+    }
+
+    fn wait_for_lock(&self) -> Result<File> {
         let make = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.home);
         make.map_err(|error| at(error, "make a folder", &self.home))?;
         let path = self.home.join("lock");

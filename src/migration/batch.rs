@@ -1,17 +1,22 @@
 //! Several sources at once: each its own migration. All are looked at before the first one starts, and one that fails leaves the others
 //! alone.
 
+use futures_util::StreamExt;
+use futures_util::stream;
 use serde::Serialize;
 
 use super::picks::Picks;
 use super::resolve::{self, Asked, Wanted};
-use super::{How, Prepared, prepare_request};
+use super::{Prepared, prepare_request};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
 use crate::journal::Folder;
 use crate::protocol::{Consent, Report, Request, State};
 use crate::repo::{Platform, RepoType};
+
+/// Sources that are looked at at the same time, before anything is moved: each look waits for answers most of its time.
+pub(super) const LOOKS: usize = 4;
 
 /// Several sources, in their order.
 pub struct Batch {
@@ -39,6 +44,8 @@ pub enum Stage {
     Waiting,
     /// Planned.
     Ready(Box<Prepared>),
+    /// About to be carried.
+    Starting,
     /// A migration carries it.
     Started(Folder),
     /// It came to its end.
@@ -95,36 +102,61 @@ impl Batch {
     ///
     /// Fails with `Usage` when two of them would be written to the same destination.
     pub async fn resolve(&mut self, config: &Config, purpose: Purpose) -> Result<()> {
-        let mut accounts = resolve::Accounts::new();
-        for index in 0..self.members.len() {
-            if matches!(self.members[index].stage, Stage::Waiting) {
-                match resolve::resolve(config, self.members[index].asked.clone(), purpose, &mut accounts).await {
-                    Ok(request) => self.members[index].request = Some(request),
-                    // a Space: nothing went wrong, there is only nothing to do
-                    Err(error) if error.kind() == ErrorKind::NotMigrated => self.members[index].stage = Stage::Skipped(error),
-                    Err(error) => self.fails(index, error),
-                }
-            }
+        let accounts = resolve::Accounts::default();
+        let waiting: Vec<_> = self.waiting().map(|(index, member)| (index, member.asked.clone())).collect();
+        let mut waiting = waiting.into_iter();
+        // the first by itself: a token that is not accepted is told once
+        if let Some((index, asked)) = waiting.next() {
+            let resolved = resolve::resolve(config, asked, purpose, &accounts).await;
+            self.resolved(index, resolved);
         }
+        let looks = waiting.filter(|(index, _)| matches!(self.members[*index].stage, Stage::Waiting)).collect::<Vec<_>>();
+        let look = async |(index, asked)| (index, resolve::resolve(config, asked, purpose, &accounts).await);
+        let mut looks = stream::iter(looks).map(look).buffered(LOOKS);
+        while let Some((index, resolved)) = looks.next().await {
+            self.resolved(index, resolved);
+        }
+        drop(looks);
         self.drop_repeated();
         if purpose == Purpose::Migrate { self.check_destinations() } else { Ok(()) }
     }
 
-    /// Plans everything that is resolved and tells of each source as soon as it is known; with all of its plan, of which what starting
-    /// it needs is kept.
+    fn resolved(&mut self, index: usize, resolved: Result<Request>) {
+        if !matches!(self.members[index].stage, Stage::Waiting) {
+            return;
+        }
+        match resolved {
+            Ok(request) => self.members[index].request = Some(request),
+            // a Space: nothing went wrong, there is only nothing to do
+            Err(error) if error.kind() == ErrorKind::NotMigrated => self.members[index].stage = Stage::Skipped(error),
+            Err(error) => self.fails(index, error),
+        }
+    }
+
+    /// Plans everything that is resolved, several at a time, and tells of each source in their order; with all of its plan, of which what
+    /// starting it needs is kept.
     pub async fn prepare(&mut self, config: &Config, mut tell: impl FnMut(usize, &Self)) {
-        for index in 0..self.members.len() {
-            if let (Stage::Waiting, Some(request)) = (&self.members[index].stage, self.members[index].request.clone()) {
-                match prepare_request(config, request).await {
-                    Ok(prepared) => self.members[index].stage = Stage::Ready(Box::new(prepared)),
-                    Err(error) => self.fails(index, error),
-                }
+        let requests: Vec<_> =
+            self.members.iter().map(|member| member.request.clone().filter(|_| matches!(member.stage, Stage::Waiting))).collect();
+        let plan = async |request: Option<Request>| Some(prepare_request(config, request?).await);
+        let mut plans = stream::iter(requests).map(plan).buffered(LOOKS).enumerate();
+        while let Some((index, prepared)) = plans.next().await {
+            // one before it may have ended the batch meanwhile
+            match prepared.filter(|_| matches!(self.members[index].stage, Stage::Waiting)) {
+                Some(Ok(prepared)) => self.members[index].stage = Stage::Ready(Box::new(prepared)),
+                Some(Err(error)) => self.fails(index, error),
+                None => {}
             }
             tell(index, self);
             if let Stage::Ready(prepared) = &mut self.members[index].stage {
                 prepared.slim();
             }
         }
+    }
+
+    /// The sources that nobody has looked at yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, &Member)> {
+        self.members.iter().enumerate().filter(|(_, member)| matches!(member.stage, Stage::Waiting))
     }
 
     /// Compares every source with its destination, telling of each.
@@ -162,19 +194,26 @@ impl Batch {
         }
     }
 
-    /// Starts one that is ready, and says whether it ran already.
-    pub async fn start(&mut self, config: &Config, index: usize, consent: Consent, how: How) -> bool {
-        let Some(Member { stage: Stage::Ready(prepared), .. }) = self.members.get(index) else { return false };
-        match super::start(config, prepared, consent, how).await {
-            Ok((folder, ran_already)) => {
+    /// Takes one that is ready, to start it with [`super::start`]; its stage is [`Stage::Starting`] from then on.
+    pub fn take(&mut self, index: usize) -> Option<Box<Prepared>> {
+        let stage = &mut self.members.get_mut(index)?.stage;
+        match std::mem::replace(stage, Stage::Starting) {
+            Stage::Ready(prepared) => Some(prepared),
+            other => {
+                *stage = other;
+                None
+            }
+        }
+    }
+
+    /// Takes how starting it went.
+    pub fn started(&mut self, index: usize, outcome: Result<Folder>) {
+        match outcome {
+            Ok(folder) => {
                 self.members[index].id = Some(folder.id().to_owned());
                 self.members[index].stage = Stage::Started(folder);
-                ran_already
             }
-            Err(error) => {
-                self.fails(index, error);
-                false
-            }
+            Err(error) => self.fails(index, error),
         }
     }
 
@@ -264,7 +303,7 @@ impl Batch {
                 Stage::Ended(report) if report.state == State::Verified => &mut counts.succeeded,
                 Stage::Ended(_) | Stage::Failed(_) => &mut counts.failed,
                 Stage::Skipped(_) | Stage::Waiting => &mut counts.skipped,
-                Stage::Ready(_) | Stage::Started(_) => continue,
+                Stage::Ready(_) | Stage::Starting | Stage::Started(_) => continue,
             } += 1;
         }
         counts
@@ -315,7 +354,7 @@ impl Member {
     pub fn state(&self) -> &'static str {
         match &self.stage {
             Stage::Waiting | Stage::Skipped(_) => "skipped",
-            Stage::Ready(_) => "ready",
+            Stage::Ready(_) | Stage::Starting => "ready",
             Stage::Started(_) => State::Running.name(),
             Stage::Ended(report) => report.state.name(),
             Stage::Failed(error) => State::after(error.kind()).name(),
@@ -326,7 +365,7 @@ impl Member {
     pub fn error(&self) -> Option<&Error> {
         match &self.stage {
             Stage::Failed(error) | Stage::Skipped(error) => Some(error),
-            Stage::Waiting | Stage::Ready(_) | Stage::Started(_) | Stage::Ended(_) => None,
+            Stage::Waiting | Stage::Ready(_) | Stage::Starting | Stage::Started(_) | Stage::Ended(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::fan_out::{Ask, FanOut, Load};
-use crate::plan::rates::Way;
+use crate::plan::rates::{DETACHED_HERE, MOST_HERE, Way};
 use crate::protocol::RunnerKind;
 
 /// Where it runs, with how many containers, for how long.
@@ -17,26 +17,43 @@ pub struct How {
     pub ask: Ask,
     /// The most containers that it may have, the conductor's included.
     pub containers: u32,
+    /// On this machine: it takes one of so many parts of what a process may hold and have in flight.
+    pub share: u32,
     /// After this time it stops, cleanly and so that the same command goes on; no limit when absent.
     pub max_time: Option<Duration>,
 }
 
 impl How {
     /// A process of this machine, without a limit.
-    pub const HERE: Self = Self { runner: RunnerKind::Local, ask: Ask::Nothing, containers: 1, max_time: None };
+    pub const HERE: Self = Self { runner: RunnerKind::Local, ask: Ask::Nothing, containers: 1, share: 1, max_time: None };
 
-    /// The share of one of so many migrations that run at the same time: together they stay below what a workspace of the smallest plan has.
+    /// The share of one of so many migrations that all start at once: together they stay below what a workspace of the smallest plan has, and
+    /// below what this machine should hold.
     ///
-    /// Fails with `Usage` when there are more of them than containers.
+    /// Fails with `Usage` when there are more of them than containers, or than this machine should run.
     pub fn shared_by(self, migrations: usize) -> Result<Self> {
+        if self.runner == RunnerKind::Local {
+            if migrations > DETACHED_HERE {
+                return Err(Error::usage(
+                    format!("detached migrations start all at once, and this machine runs {DETACHED_HERE} at most"),
+                    "leave --detach out: then each begins when there is room for it; or start fewer",
+                )
+                .with("migrations", migrations));
+            }
+            return Ok(self.one_of(u32::try_from(migrations).unwrap_or(MOST_HERE)));
+        }
         match u32::try_from(migrations).ok().and_then(|migrations| self.containers.checked_div(migrations)) {
-            _ if self.runner == RunnerKind::Local => Ok(self),
             Some(0) => Err(Error::usage("a migration takes a container, and so many at once there are not", "start fewer at a time")
                 .with("migrations", migrations)
                 .with("containers", self.containers)),
             Some(containers) => Ok(Self { containers, ..self }),
             None => Ok(self),
         }
+    }
+
+    /// The same for one of so many processes that share what one may hold. A part is never so small that one carries badly.
+    pub fn one_of(self, share: u32) -> Self {
+        Self { share: share.clamp(1, MOST_HERE), ..self }
     }
 
     /// Who carries such a load. On this machine one process does.
@@ -89,6 +106,7 @@ mod tests {
         let cloud = How { runner: RunnerKind::Modal, containers: 100, ..How::HERE };
         let of = |migrations| cloud.shared_by(migrations).map(|how| how.containers).map_err(|error| error.kind());
         assert_eq!([of(0), of(1), of(3), of(100), of(101)], [Ok(100), Ok(100), Ok(33), Ok(1), Err(ErrorKind::Usage)]);
-        assert_eq!(How::HERE.shared_by(500).map(|how| how.containers).ok(), Some(1));
+        let here = |migrations| How::HERE.shared_by(migrations).map(|how| how.share).map_err(|error| error.kind());
+        assert_eq!([here(0), here(1), here(4), here(16), here(17)], [Ok(1), Ok(1), Ok(4), Ok(6), Err(ErrorKind::Usage)]);
     }
 }

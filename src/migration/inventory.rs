@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use super::batch::LOOKS;
 use super::picks::Owner;
 use super::resolve::{self, Asked, Wanted};
 use super::{up_to_date, verify_request};
@@ -16,9 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hub::namespace::{Listed, Names};
 use crate::protocol::{Consent, Report, State};
 use crate::repo::{Platform, RepoType, Visibility};
-
-/// Comparisons at once.
-const TOGETHER: usize = 4;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -149,7 +147,7 @@ pub async fn inventory(config: &Config, inquiry: &Inquiry) -> Result<Inventory> 
             entry(one, copy)
         }
     });
-    let repositories = futures_util::stream::iter(entries).buffered(TOGETHER).collect().await;
+    let repositories = futures_util::stream::iter(entries).buffered(LOOKS).collect().await;
     Ok(Inventory { namespace: owner.to_string(), against: against.map(|against| against.to_string()), repositories })
 }
 
@@ -199,7 +197,7 @@ async fn held(config: &Config, wanted: &Wanted) -> Result<Report> {
     if let Some((_, report)) = up_to_date::look(config, &asked, Consent::default()).await {
         return Ok(report);
     }
-    let request = resolve::resolve(config, asked, Purpose::Compare, &mut resolve::Accounts::new()).await?;
+    let request = resolve::resolve(config, asked, Purpose::Compare, &resolve::Accounts::default()).await?;
     verify_request(config, &request, None, false).await
 }
 

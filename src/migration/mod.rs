@@ -93,7 +93,7 @@ impl Prepared {
     /// The job that does it.
     pub fn job(&self, config: &Config, id: &str, consent: Consent, how: How) -> Job {
         let limits = match how.runner {
-            RunnerKind::Local => Limits::default(),
+            RunnerKind::Local => Limits::default().shared_by(how.share),
             RunnerKind::Modal => Container::of(way(&self.plan.request)).limits(),
         };
         Job {
@@ -147,7 +147,7 @@ fn hub_by(config: &Config, platform: Platform, by: ReadBy) -> Result<Hub> {
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
 pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
-    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &mut resolve::Accounts::new()).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &resolve::Accounts::default()).await?;
     prepare_request(config, request).await
 }
 
@@ -174,7 +174,7 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
 pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, how: How) -> Result<(Folder, bool)> {
     prepared.plan.check(consent)?;
     let journal = Journal::new(&config.home);
-    let _lock = journal.lock()?;
+    let _lock = journal.lock().await?;
     let runners = Runners::new(config);
     if let Some(running) = running(&journal, &runners, &prepared.plan.request).await? {
         return Ok((running, true));
@@ -366,7 +366,7 @@ async fn close(config: &Config, folder: &Folder) -> Result<()> {
 
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
-    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare, &mut resolve::Accounts::new()).await?;
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare, &resolve::Accounts::default()).await?;
     verify_request(config, &request, None, deep).await
 }
 

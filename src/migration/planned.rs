@@ -43,7 +43,7 @@ impl Manner {
         if runner == RunnerKind::Local && ask != Ask::Nothing {
             return Err(Error::usage("one process carries on this machine", "leave workers out, or use runner `modal`"));
         }
-        Ok(How { runner, ask, containers: CONTAINERS, max_time: self.max_seconds.map(Duration::from_secs) })
+        Ok(How { runner, ask, containers: CONTAINERS, share: 1, max_time: self.max_seconds.map(Duration::from_secs) })
     }
 }
 

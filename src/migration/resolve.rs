@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::Mutex;
+
 use super::permission::{self, Right};
 use crate::conductor::Purpose;
 use crate::config::Config;
@@ -78,10 +80,10 @@ pub(super) fn read(config: &Config, wanted: &Wanted) -> Result<Asked> {
 }
 
 /// Whose the tokens are, asked once for all sources of a batch: hubs limit that call strictly (facts, huggingface §1).
-pub(super) type Accounts = HashMap<Platform, Account>;
+pub(super) type Accounts = Mutex<HashMap<Platform, Account>>;
 
 /// The request that is meant; to migrate, the token must be able to write.
-pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &mut Accounts) -> Result<Request> {
+pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, accounts: &Accounts) -> Result<Request> {
     let Asked { from, id, named, revision, destination, include, exclude, delete, use_git } = asked;
     if named == Some(RepoType::Space) {
         return Err(is_space(&id));
@@ -98,16 +100,22 @@ pub(super) async fn resolve(config: &Config, asked: Asked, purpose: Purpose, acc
         use_git,
     };
     if purpose == Purpose::Migrate {
-        let account = match accounts.remove(&request.destination.platform) {
-            Some(account) => account,
-            None => target.account().await.map_err(|error| error.during("destination"))?,
+        // held while one asks, so that no other one asks too
+        let mut known = accounts.lock().await;
+        let account = match known.get(&request.destination.platform) {
+            Some(account) => account.clone(),
+            None => {
+                let account = target.account().await.map_err(|error| error.during("destination"))?;
+                known.insert(request.destination.platform, account.clone());
+                account
+            }
         };
+        drop(known);
         let page = config.token_page(request.destination.platform);
         let right = permission::check(&account, &request.destination, &page);
         if matches!(right, Ok(Right::OnlyIfThere)) {
             permission::is_there(&target, &account, &request.destination, &page).await?;
         }
-        accounts.insert(request.destination.platform, account);
         right?;
     }
     Ok(request)

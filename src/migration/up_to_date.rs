@@ -6,6 +6,10 @@
 
 use std::time::Instant;
 
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::batch::LOOKS;
 use super::resolve::{self, Asked, Wanted};
 use super::{Batch, Stage};
 use crate::config::Config;
@@ -26,11 +30,14 @@ pub async fn up_to_date(config: &Config, wanted: &Wanted, consent: Consent) -> R
 impl Batch {
     /// Ends those of which this machine can tell that nothing is to do.
     pub async fn end_up_to_date(&mut self, config: &Config, consent: Consent) {
-        for member in &mut self.members {
-            if let (Stage::Waiting, Some((request, report))) = (&member.stage, look(config, &member.asked, consent).await) {
-                (member.request, member.id) = (Some(request), Some(report.id.clone()));
-                member.stage = Stage::Ended(Box::new(report));
-            }
+        let waiting: Vec<_> = self.waiting().map(|(index, member)| (index, member.asked.clone())).collect();
+        let look = async |(index, asked): (usize, Asked)| (index, look(config, &asked, consent).await);
+        let mut looks = stream::iter(waiting).map(look).buffered(LOOKS);
+        while let Some((index, found)) = looks.next().await {
+            let Some((request, report)) = found else { continue };
+            let member = &mut self.members[index];
+            (member.request, member.id) = (Some(request), Some(report.id.clone()));
+            member.stage = Stage::Ended(Box::new(report));
         }
     }
 }

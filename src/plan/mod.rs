@@ -15,6 +15,7 @@ mod rules;
 mod select;
 pub mod shard;
 pub mod sum;
+pub mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

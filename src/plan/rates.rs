@@ -45,6 +45,22 @@ pub const HASTE: Duration = Duration::from_secs(120);
 /// Containers of one migration, its conductor included: what a workspace of the smallest plan has (facts, modal §4 "parallelism").
 pub const CONTAINERS: u32 = 100;
 
+/// Migrations of a batch that run on this machine at the same time where nobody says otherwise: a small one spends most of its time on waiting for
+/// answers, and four of them fill that.
+pub const AT_ONCE_HERE: u32 = 4;
+
+/// The most of them: each has a share of the 96 MiB that one process holds, and carries badly with less than 16.
+pub const MOST_HERE: u32 = 6;
+
+/// Detached migrations that are started at once on this machine, where nobody is left to start the next one when one has ended: each holds 16 MiB.
+pub const DETACHED_HERE: usize = 16;
+
+/// Migrations of a batch at the same time in the cloud, where nobody says otherwise: as many as leave a quota of a thousand API calls in five minutes a hundred for each (facts, huggingface §2 "Rate limits").
+pub const AT_ONCE_IN_CLOUD: u32 = 10;
+
+/// A migration with more bytes than this has this machine for itself: it waits for its line and not for answers.
+pub const LARGE: u64 = 1_000_000_000;
+
 /// One place of so many is not given a shard, unless the user names a count: where a worker is lost in a full house, its shard can only be
 /// carried again in the one place it left, piece after piece.
 pub const SPARE: u32 = 20;

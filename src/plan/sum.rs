@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::fan_out::minutes;
 use super::modal::{ModalEstimate, Prices, money, round};
+use super::together::{Cap, Room};
 
 /// When the migrations of a batch run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Each begins when the one before has ended.
-    OneByOne,
+    /// Each begins, in their order, when there is room for it.
+    Capped(Cap),
     /// All begin at once.
     AllAtOnce,
 }
@@ -37,11 +38,12 @@ impl Sum {
     /// Adds them up. `None` when there are none.
     pub fn of(estimates: &[ModalEstimate], order: Order) -> Option<Self> {
         let rates = estimates.first()?.rates.clone();
-        let containers = estimates.iter().map(|estimate| estimate.containers);
-        let seconds = estimates.iter().map(|estimate| estimate.seconds);
         let (containers, seconds) = match order {
-            Order::OneByOne => (containers.max().unwrap_or_default(), seconds.sum()),
-            Order::AllAtOnce => (containers.sum(), seconds.fold(0.0, f64::max)),
+            Order::Capped(cap) => in_turn(estimates, cap),
+            Order::AllAtOnce => {
+                let longest = estimates.iter().map(|estimate| estimate.seconds).fold(0.0, f64::max);
+                (estimates.iter().map(|estimate| estimate.containers).sum(), longest)
+            }
         };
         Some(Self {
             migrations: estimates.len(),
@@ -57,12 +59,14 @@ impl Sum {
     /// A line for a batch.
     pub fn text(&self) -> String {
         let order = match self.order {
-            Order::OneByOne => "one after the other: at most",
-            Order::AllAtOnce => "at once:",
+            Order::Capped(cap) if cap.is_one_by_one() => " one after the other: at most",
+            Order::Capped(_) => ", several at once: at most",
+            Order::AllAtOnce => " at once:",
         };
         format!(
-            "modal        {} migrations {order} {} container{}, about {}, {}; {}",
+            "modal        {} migration{}{order} {} container{}, about {}, {}; {}",
             self.migrations,
+            if self.migrations == 1 { "" } else { "s" },
             self.containers,
             if self.containers == 1 { "" } else { "s" },
             minutes(self.seconds),
@@ -72,12 +76,32 @@ impl Sum {
     }
 }
 
+/// Containers at once at most, and seconds from the first start to the last end.
+fn in_turn(estimates: &[ModalEstimate], cap: Cap) -> (u32, f64) {
+    let (mut room, mut most, mut now, mut last) = (Room::new(cap), 0, 0.0_f64, 0.0_f64);
+    let mut running: Vec<(f64, u32)> = Vec::new();
+    for estimate in estimates {
+        while !room.has(estimate.containers) {
+            running.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let Some((end, containers)) = running.pop() else { break };
+            room.leave(containers);
+            now = end;
+        }
+        room.enter(estimate.containers);
+        most = most.max(room.used());
+        running.push((now + estimate.seconds, estimate.containers));
+        last = last.max(now + estimate.seconds);
+    }
+    (most, last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fan_out::{Ask, FanOut, Load};
     use super::super::modal::Region;
     use super::super::rates::{CONTAINERS, Way};
     use super::*;
+    use crate::protocol::RunnerKind;
     use crate::repo::Platform;
 
     const GB: u64 = 1_000_000_000;
@@ -93,7 +117,7 @@ mod tests {
 
     #[test]
     fn one_after_the_other_takes_the_time_of_all_and_the_containers_of_the_largest() {
-        let sum = Sum::of(&estimates(), Order::OneByOne).unwrap();
+        let sum = Sum::of(&estimates(), Order::Capped(Cap::new(RunnerKind::Modal, Some(1)).unwrap())).unwrap();
         let all = estimates();
         assert_eq!((sum.migrations, sum.containers), (3, all[1].containers));
         assert_eq!(sum.seconds, all.iter().map(|estimate| estimate.seconds).sum::<f64>());
@@ -104,6 +128,26 @@ mod tests {
             sum.text()
         );
         assert!(sum.text().ends_with("; prices as reported (2026-11)"), "{}", sum.text());
+    }
+
+    #[test]
+    fn under_a_cap_each_begins_when_there_is_room() {
+        let sum = |at_once| Sum::of(&estimates(), Order::Capped(Cap::new(RunnerKind::Modal, Some(at_once)).unwrap())).unwrap();
+        let all = estimates();
+        // two places: the third begins when the first, which is the shorter, has ended
+        assert_eq!(sum(2).seconds, all[1].seconds.max(all[0].seconds + all[2].seconds));
+        assert_eq!((sum(3).containers, sum(3).seconds), (30, all[1].seconds));
+        assert!(sum(3).text().contains("3 migrations, several at once: at most 30 containers, about 11 min"), "{}", sum(3).text());
+        let whole = FanOut::decide(
+            Ask::Workers(99),
+            Load::of([GB; 200]),
+            Way { from: Platform::ModelScope, to: Platform::HuggingFace },
+            CONTAINERS,
+        );
+        let way = Way { from: Platform::ModelScope, to: Platform::HuggingFace };
+        let large = ModalEstimate::new(Load::of([GB; 200]), &whole, way, Prices::default(), Region::Any);
+        let both = Sum::of(&[large.clone(), large.clone()], Order::Capped(Cap::new(RunnerKind::Modal, None).unwrap())).unwrap();
+        assert_eq!((both.containers, both.seconds), (100, 2.0 * large.seconds), "who takes all of them runs alone");
     }
 
     #[test]

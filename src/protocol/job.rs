@@ -221,6 +221,14 @@ pub struct Limits {
     pub commit_millis: Option<u64>,
 }
 
+impl Limits {
+    /// What one of so many processes takes that share this.
+    pub fn shared_by(self, processes: u32) -> Self {
+        let (processes, of) = (processes.max(1), |streams: usize| (streams / processes.max(1) as usize).max(1));
+        Self { streams: of(self.streams), most_streams: of(self.most_streams), memory: self.memory / u64::from(processes), ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { streams: 8, most_streams: 64, memory: 96 << 20, idle_seconds: 20, commit_millis: None }

@@ -132,7 +132,7 @@ fn slow_batch(arguments: &[&str]) -> (World, std::process::Child) {
     world.hf.repo(RepoKind::Model, "alice/a").file("model.safetensors", generated(1, 24 * MIB)).commit("all");
     world.hf.repo(RepoKind::Model, "alice/b").file("config.json", "{}").commit("all");
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(MIB);
-    let attached = world.command(&[&["migrate", "hf:alice/a", "hf:alice/b"], arguments].concat()).spawn().unwrap();
+    let attached = world.command(&[&["migrate", "hf:alice/a", "hf:alice/b", "--at-once", "1"], arguments].concat()).spawn().unwrap();
     wait_until("bytes arrive", || world.ms.journal().bytes_uploaded() > 0);
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
     (world, attached)
@@ -178,7 +178,7 @@ fn a_token_that_is_revoked_while_one_runs_stops_the_batch_once() {
         world.hf.repo(RepoKind::Model, id).file("config.json", id).commit("all");
     }
     world.ms.fault(Rule::route("commit", Fault::status(401)).always());
-    let json = summary(&world.run(&["migrate", "hf:alice/a", "hf:alice/b", "hf:alice/c", "--json"]).exits(3));
+    let json = summary(&world.run(&["migrate", "hf:alice/a", "hf:alice/b", "hf:alice/c", "--json", "--at-once", "1"]).exits(3));
     assert_eq!(states(&json), ["refused", "skipped", "skipped"]);
 }
 
@@ -379,7 +379,7 @@ fn ctrl_c_cancels_the_one_that_runs_and_skips_the_rest() {
     world.hf.repo(RepoKind::Model, "alice/b").file("model.safetensors", generated(1, 24 * MIB)).commit("all");
     world.hf.repo(RepoKind::Model, "alice/c").file("config.json", "{}").commit("all");
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(MIB);
-    let attached = world.command(&["migrate", "hf:alice/a", "hf:alice/b", "hf:alice/c"]).spawn().unwrap();
+    let attached = world.command(&["migrate", "hf:alice/a", "hf:alice/b", "hf:alice/c", "--at-once", "1"]).spawn().unwrap();
     wait_until("bytes arrive", || world.ms.journal().bytes_uploaded() > 100 * KIB);
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
     Command::new("kill").args(["-INT", &attached.id().to_string()]).status().unwrap();

@@ -35,6 +35,7 @@ mod huge;
 mod kill;
 mod kills;
 mod launcher;
+mod licences;
 mod lies;
 mod limits;
 mod lines;
@@ -69,6 +70,7 @@ mod straggler;
 #[cfg(target_os = "linux")]
 mod streaming;
 mod successor;
+mod together;
 mod tokens;
 mod trip;
 mod up_to_date;

@@ -172,3 +172,34 @@ fn without_days(text: &str) -> String {
         .map(|word| if is_day(word.trim_end()) { word.replace(word.trim_end(), "YYYY-MM-DD") } else { word.to_owned() })
         .collect()
 }
+
+/// More than a page of either hub.
+const MANY: usize = 1_203;
+
+#[test]
+fn namespaces_of_many_pages_are_listed_to_their_end() {
+    let world = World::start();
+    let (hf, ms) = (RepoKind::Model, modelscope::RepoKind::Model);
+    for number in 0..MANY {
+        world.hf.repo(hf, &format!("alice/m{number:04}")).file("config.json", format!("{{\"number\":{number}}}").as_str()).commit("all");
+        world.ms.repo(ms, &format!("alice/n{number:04}")).file("config.json", format!("[{number}]").as_str()).commit("all");
+    }
+    for (namespace, first) in [("hf:alice", 'm'), ("ms:alice", 'n')] {
+        let listed = world.run(&["inventory", namespace, "--json"]).exits(0).json();
+        let names: std::collections::BTreeSet<_> =
+            listed["repositories"].as_array().unwrap().iter().map(|one| one["repo"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(names, (0..MANY).map(|number| format!("alice/{first}{number:04}")).collect(), "{namespace}: each once");
+    }
+    // those that stand at the end of such a list are migrated like any other
+    for (namespace, name) in [("hf:alice", "m12*"), ("ms:alice", "n12*")] {
+        let report = world.run(&["migrate", "--all-of", namespace, "--type", "model", "--name", name, "--json"]).exits(0).json();
+        assert_eq!((&report["succeeded"], &report["failed"], &report["skipped"]), (&3.into(), &0.into(), &0.into()), "{report}");
+    }
+    for number in 1_200..MANY {
+        assert_eq!(
+            world.ms.repo(ms, &format!("alice/m{number}")).content("config.json").unwrap().to_bytes(),
+            format!("{{\"number\":{number}}}")
+        );
+        assert_eq!(world.hf.repo(hf, &format!("alice/n{number}")).content("config.json").unwrap().to_bytes(), format!("[{number}]"));
+    }
+}

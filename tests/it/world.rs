@@ -195,7 +195,7 @@ pub fn carrier_in(home: &Path) -> Option<u32> {
 }
 
 /// Whether a process is the one that was started then: its number alone may be another's by now.
-fn is_still(pid: u32, started: &str) -> bool {
+pub fn is_still(pid: u32, started: &str) -> bool {
     if !cfg!(target_os = "linux") {
         return true;
     }
@@ -223,7 +223,8 @@ pub struct Outcome {
 impl Outcome {
     /// Everything a user sees, for a snapshot.
     pub fn shown(&self, world: &World) -> String {
-        world.scrub(&without_progress(&format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)))
+        let stderr = in_their_order(&without_progress(&self.stderr));
+        world.scrub(&format!("exit {}\n--- stdout\n{}--- stderr\n{stderr}", self.code, self.stdout))
     }
 
     /// Standard output as the one JSON object it is with `--json`.
@@ -289,11 +290,33 @@ fn scrub_time(line: &str) -> String {
 /// Lines of progress come as the machine is fast or slow: without them.
 fn without_progress(text: &str) -> String {
     let is_progress = |line: &&str| {
+        let line = of_member(line).map_or(*line, |(_, rest)| rest);
         let mut words = line.split_whitespace();
         words.next().is_some_and(|word| word.contains('/') && word.split('/').all(|part| part.parse::<u64>().is_ok()))
             && words.next() == Some("files")
     };
     text.lines().filter(|line| !is_progress(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The number and the words of a line that tells of one migration of several: `[2/5] verified  hf:alice/gpt`.
+fn of_member(line: &str) -> Option<(usize, &str)> {
+    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    Some((number.split_once('/')?.0.parse().ok()?, rest))
+}
+
+/// Those that run at the same time say what becomes of them as it comes: each one's words together, in the order of the sources.
+fn in_their_order(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let begins = lines.iter().position(|line| line.starts_with("the bytes pass through")).unwrap_or(lines.len());
+    let mut blocks: Vec<(usize, Vec<&str>)> = Vec::new();
+    for line in &lines[begins..] {
+        match (of_member(line), blocks.last_mut()) {
+            (None, Some(block)) => block.1.push(line),
+            (member, _) => blocks.push((member.map_or(0, |(number, _)| number), vec![line])),
+        }
+    }
+    blocks.sort_by_key(|(number, _)| *number);
+    lines[..begins].iter().copied().chain(blocks.into_iter().flat_map(|(_, lines)| lines)).collect::<Vec<_>>().join("\n")
 }
 
 /// Content that is made while it is read: any size costs no memory.

@@ -1,6 +1,6 @@
 //! Licences go to the other hub and back without becoming another one.
 
-use hf2ms::card::{licence_for_creation, rewrite};
+use hf2ms::card::{candidates, licence_for_creation, rewrite};
 use hf2ms::repo::Platform::{HuggingFace, ModelScope};
 use proptest::prelude::*;
 
@@ -103,6 +103,26 @@ proptest! {
             prop_assert!(text.ends_with(&format!("\n---\n{body}")), "{}", text);
             prop_assert!(!there.changes.is_empty());
         }
+    }
+
+    #[test]
+    fn what_may_be_put_to_the_hub_begins_with_the_card_as_it_is(name in r"[A-Za-z][A-Za-z0-9 .+-]{0,20}", list: bool) {
+        let original = if list { format!("---\nlicense:\n- {name}\n- mit\n---\n") } else { format!("---\nlicense: {name}\n---\n") };
+        let all = candidates(original.as_bytes(), HuggingFace);
+        prop_assert_eq!(&all[0].bytes, &None);
+        prop_assert!(all.len() <= 3);
+        for (index, one) in all.iter().enumerate() {
+            prop_assert!(all[..index].iter().all(|other| other.bytes != one.bytes), "each is another one");
+            prop_assert_eq!(one.bytes.is_none(), one.changes.is_empty());
+        }
+        let last = all.last().and_then(|last| last.bytes.clone()).unwrap_or(original.clone().into_bytes());
+        if list {
+            prop_assert!(String::from_utf8(last).unwrap().starts_with("---\nlicense:\n- other\n"));
+        } else {
+            let said = stated(&last, "license");
+            prop_assert_eq!(said.as_deref(), Some("other"), "what is put last is on every list");
+        }
+        prop_assert_eq!(candidates(original.as_bytes(), ModelScope).len(), 1);
     }
 
     #[test]

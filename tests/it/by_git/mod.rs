@@ -1,5 +1,7 @@
 //! Reading by git: asked for, or by itself where the hub's API says that the account's storage is locked. The server is git's own.
 
+mod elsewhere;
+mod large;
 mod real;
 mod refusals;
 

@@ -55,7 +55,7 @@ fn refused(name: &str, code: i32, make: impl Fn(&Path)) {
 }
 
 /// Ids of commits depend on when they were made.
-fn without_ids(text: &str) -> String {
+pub(super) fn without_ids(text: &str) -> String {
     let is_id = |word: &str| word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let words = text.split_inclusive(|character: char| !character.is_ascii_alphanumeric());
     words

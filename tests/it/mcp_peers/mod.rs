@@ -13,7 +13,7 @@ use crate::plugin::tree;
 use crate::world::{Outcome, World};
 
 /// A folder that a script of `tests/peers` fills, once.
-fn set_up(script: &str, folder: &str, needs: &str) -> PathBuf {
+pub fn set_up(script: &str, folder: &str, needs: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let lock = File::create(folder.with_extension("lock")).unwrap();
     // tests are processes of their own: one sets up, the others wait

@@ -1,6 +1,7 @@
 //! The git door of a hub: the commits of its repositories as real git objects, served by git's own `http-backend`.
 
 mod backend;
+pub(crate) mod elsewhere;
 mod objects;
 
 use std::collections::{BTreeMap, HashMap};

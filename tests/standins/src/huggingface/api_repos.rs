@@ -175,7 +175,7 @@ impl Hub {
     pub(super) async fn validate_yaml(&self, request: &mut Request) -> Result<Response, Gone> {
         let body = json_body!(request);
         let Some(content) = body["content"].as_str() else { return Ok(answers::bad_request("\"content\" is required")) };
-        Ok(card::judge(content).answer())
+        Ok(card::judge(content, &self.behaviour().licences).answer())
     }
 
     /// Whether the repository exists and the caller may change it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::card::Licences;
 use crate::content::Content;
 
 /// The hub's own dials. The defaults are what is known or most plausible; `doubtful` marks a guess.
@@ -66,6 +67,8 @@ pub struct Behaviour {
     pub lfs_files_per_commit: usize,
     /// Payload bytes of one commit.
     pub commit_payload: usize,
+    /// The licences that a card may state.
+    pub licences: Licences,
 }
 
 impl Default for Behaviour {
@@ -100,6 +103,7 @@ impl Default for Behaviour {
             commits_per_hour: 128,
             lfs_files_per_commit: 25_000,
             commit_payload: 1_000_000_000,
+            licences: Licences::default(),
         }
     }
 }
@@ -121,6 +125,8 @@ pub struct Quirks {
     pub locked: Option<String>,
     /// Answers every download of a file with this 403 text, as the API of an account over its quota does, while git reads on.
     pub downloads_locked: Option<String>,
+    /// Where its large files lie is asked of this LFS server, which is not ours: the address that `/objects/batch` follows.
+    pub lfs_server: Option<String>,
     /// The same for listings and information too.
     pub api_locked: Option<String>,
     /// Answers every commit that names a `parentCommit` with 412, as happens to tokens that may only open pull requests.

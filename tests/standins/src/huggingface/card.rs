@@ -6,6 +6,26 @@ use yaml_rust2::{Yaml, YamlLoader};
 use super::licences::LICENCES;
 use crate::server::Response;
 
+/// The licences that the hub takes: its published list, and what became of that since.
+#[derive(Clone, Debug, Default)]
+pub struct Licences {
+    /// Put on the list.
+    pub added: Vec<String>,
+    /// Taken off it.
+    pub withdrawn: Vec<String>,
+}
+
+impl Licences {
+    fn has(&self, name: &str) -> bool {
+        self.all().contains(&name)
+    }
+
+    fn all(&self) -> Vec<&str> {
+        let kept = LICENCES.iter().copied().filter(|name| !self.withdrawn.iter().any(|gone| gone == name));
+        kept.chain(self.added.iter().map(String::as_str)).collect()
+    }
+}
+
 /// What the hub thinks of a card.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Opinion {
@@ -24,30 +44,30 @@ impl Opinion {
 }
 
 /// Judges a README.
-pub(super) fn judge(readme: &str) -> Opinion {
+pub(super) fn judge(readme: &str, licences: &Licences) -> Opinion {
     let mut opinion = Opinion::default();
     match front_matter(readme).map(YamlLoader::load_from_str) {
         None => opinion.warnings.push("empty or missing yaml metadata in repo card".to_owned()),
         Some(Err(error)) => opinion.errors.push(format!("YAML Metadata Error: {error}")),
         Some(Ok(documents)) => match documents.first() {
             None | Some(Yaml::Null) => opinion.warnings.push("empty or missing yaml metadata in repo card".to_owned()),
-            Some(metadata @ Yaml::Hash(_)) => judge_licence(metadata, &mut opinion),
+            Some(metadata @ Yaml::Hash(_)) => judge_licence(metadata, licences, &mut opinion),
             Some(_) => opinion.errors.push("YAML Metadata Error: \"value\" must be of type object".to_owned()),
         },
     }
     opinion
 }
 
-fn judge_licence(metadata: &Yaml, opinion: &mut Opinion) {
+fn judge_licence(metadata: &Yaml, licences: &Licences, opinion: &mut Opinion) {
     let licence = &metadata["license"];
-    let acceptable = |one: &Yaml| one.as_str().is_some_and(|text| LICENCES.contains(&text));
+    let acceptable = |one: &Yaml| one.as_str().is_some_and(|text| licences.has(text));
     let fine = match licence {
         Yaml::BadValue | Yaml::Null => true,
         Yaml::Array(several) => several.iter().all(acceptable),
         one => acceptable(one),
     };
     if !fine {
-        opinion.errors.push(format!("\"license\" must be one of [{}]", LICENCES.join(", ")));
+        opinion.errors.push(format!("\"license\" must be one of [{}]", licences.all().join(", ")));
     }
     if licence.as_str() == Some("other") && metadata["license_name"].is_badvalue() {
         opinion.warnings.push("\"license_name\" is recommended when license is `other`".to_owned());
@@ -90,19 +110,26 @@ mod tests {
 
     #[test]
     fn known_licences_pass_and_unknown_ones_do_not() {
-        assert_eq!(judge("---\nlicense: apache-2.0\n---\n# Hi\n"), Opinion::default());
-        assert_eq!(judge("---\nlicense:\n- mit\n- cc-by-4.0\n---\n"), Opinion::default());
-        assert!(judge("---\nlicense: Apache License 2.0\n---\n").errors[0].starts_with("\"license\" must be one of"));
-        assert!(judge("---\nlicense: other\n---\n").errors.is_empty());
-        assert_eq!(judge("---\nlicense: 3\n---\n").errors.len(), 1);
+        assert_eq!(judge("---\nlicense: apache-2.0\n---\n# Hi\n", &Licences::default()), Opinion::default());
+        assert_eq!(judge("---\nlicense:\n- mit\n- cc-by-4.0\n---\n", &Licences::default()), Opinion::default());
+        assert!(judge("---\nlicense: Apache License 2.0\n---\n", &Licences::default()).errors[0].starts_with("\"license\" must be one of"));
+        assert!(judge("---\nlicense: other\n---\n", &Licences::default()).errors.is_empty());
+        assert_eq!(judge("---\nlicense: 3\n---\n", &Licences::default()).errors.len(), 1);
     }
 
     #[test]
     fn broken_yaml_is_an_error_and_missing_yaml_a_warning() {
-        assert_eq!(judge("---\ntags: [a, b\n---\n").errors.len(), 1);
-        assert_eq!(judge("# no card\n").warnings.len(), 1);
-        assert_eq!(judge("---\n---\ntext\n").warnings.len(), 1);
-        assert_eq!(judge("---\njust text\n---\n").errors.len(), 1);
+        assert_eq!(judge("---\ntags: [a, b\n---\n", &Licences::default()).errors.len(), 1);
+        assert_eq!(judge("# no card\n", &Licences::default()).warnings.len(), 1);
+        assert_eq!(judge("---\n---\ntext\n", &Licences::default()).warnings.len(), 1);
+        assert_eq!(judge("---\njust text\n---\n", &Licences::default()).errors.len(), 1);
+    }
+
+    #[test]
+    fn the_list_changes() {
+        let licences = Licences { added: vec!["new-1.0".to_owned()], withdrawn: vec!["mit".to_owned()] };
+        assert!(judge("---\nlicense: new-1.0\n---\n", &licences).errors.is_empty());
+        assert_eq!(judge("---\nlicense: mit\n---\n", &licences).errors.len(), 1);
     }
 
     #[test]

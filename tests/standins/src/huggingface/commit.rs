@@ -195,7 +195,7 @@ impl Hub {
             )));
         }
         if path == "README.md" {
-            let opinion = card::judge(&String::from_utf8_lossy(content));
+            let opinion = card::judge(&String::from_utf8_lossy(content), &behaviour.licences);
             if !opinion.errors.is_empty() {
                 return Err(answers::bad_request(&format!("Invalid metadata in README.md.\n- {}", opinion.errors.join("\n- "))));
             }

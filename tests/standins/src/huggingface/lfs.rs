@@ -10,6 +10,7 @@ use super::behaviour::Behaviour;
 use super::hub::{Hub, State};
 use super::repo::RepoKey;
 use super::{access, answers, rules};
+use crate::git;
 use crate::server::{Gone, Request, Response};
 use crate::signing::Verdict;
 
@@ -62,7 +63,12 @@ impl Hub {
             Err(refusal) => return Ok(refusal),
         };
         if body["operation"].as_str() != Some("upload") {
-            return Ok(self.download_batch(caller, key, &body));
+            let elsewhere = self.state().repos.get(key).and_then(|repo| repo.quirks.lfs_server.clone());
+            let answer = self.download_batch(caller, key, &body);
+            return Ok(match elsewhere.filter(|_| answer.status() == 200) {
+                Some(server) => git::elsewhere::pass_on(&server, &body).await,
+                None => answer,
+            });
         }
         if let Err(refusal) = self.writable(caller, key) {
             return Ok(refusal);

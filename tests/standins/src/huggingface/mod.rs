@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 pub use accounts::{Role, Scope};
 pub use behaviour::{Behaviour, Quirks};
+pub use card::Licences;
 pub use handle::{CommitInfo, FileInfo, RepoHandle};
 pub use repo::{Gated, RepoKind};
 

@@ -133,6 +133,8 @@ pub struct Quirks {
     pub in_check: Vec<String>,
     /// Answers every download of a file with this 403 text.
     pub downloads_locked: Option<String>,
+    /// Where its large files lie is asked of this LFS server, which is not ours: the address that `/objects/batch` follows.
+    pub lfs_server: Option<String>,
     /// The same for listings and information too.
     pub api_locked: Option<String>,
     /// Answers as if the repository had been deleted.

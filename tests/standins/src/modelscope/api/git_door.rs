@@ -90,11 +90,22 @@ pub(super) async fn batch(hub: &Hub, request: &mut Request, address: &Address) -
     let caller = caller(hub, request);
     let body = json_body(request, 8 << 20).await?;
     let behaviour = hub.behaviour();
-    let mut state = hub.state();
-    let key = match opened(&state, address, &caller) {
-        Ok(key) => key,
-        Err(refusal) => return Ok(refusal),
+    let (elsewhere, answer) = {
+        let mut state = hub.state();
+        let key = match opened(&state, address, &caller) {
+            Ok(key) => key,
+            Err(refusal) => return Ok(refusal),
+        };
+        let answer = places(hub, &mut state, &key, &body, behaviour.auth_key_lifetime)?;
+        (state.repos[&key].quirks.lfs_server.clone(), answer)
     };
+    Ok(match elsewhere {
+        Some(server) => crate::git::elsewhere::pass_on(&server, &body).await,
+        None => answer,
+    })
+}
+
+fn places(hub: &Hub, state: &mut State, key: &RepoKey, body: &Value, lifetime: std::time::Duration) -> Result<Response, Stop> {
     if body["operation"] != "download" {
         return Err(Refusal::bad("operation must be download").into());
     }
@@ -107,10 +118,10 @@ pub(super) async fn batch(hub: &Hub, request: &mut Request, address: &Address) -
     if oids.len() > BATCH_LIMIT.max(100) {
         hub.rig.strict.broken(rules::BATCH_TOO_LONG, format!("{} objects", oids.len()));
     }
-    if state.watch.batch(&key, &oids) {
+    if state.watch.batch(key, &oids) {
         hub.rig.strict.broken(rules::BATCH_ONE_BY_ONE, &key.1);
     }
-    let answers: Vec<Value> = oids.iter().map(|oid| place(hub, &state, &key, oid, behaviour.auth_key_lifetime)).collect();
+    let answers: Vec<Value> = oids.iter().map(|oid| place(hub, state, key, oid, lifetime)).collect();
     Ok(Response::json(200, &json!({ "transfer": "basic", "objects": answers })).header("content-type", MEDIA))
 }
 
