@@ -26,7 +26,7 @@ pub use self::terms::terms;
 
 const ONLY_LISTED: &str = "Hugging Face accepts only the ids of its own list";
 const NOT_LISTED: &str = "Hugging Face accepts only the ids of its own list, which has none for it";
-const REFUSED: &str = "Hugging Face's own check refuses it";
+const REFUSED: &str = "Hugging Face's own check refuses what the card states";
 const KEEPS_NAME: &str = "Hugging Face wants the name of a licence it has no id for";
 const SAID_ALREADY: &str = "the list holds it already";
 

@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn what_may_be_put_to_the_hub_begins_with_the_card_as_it_is(name in r"[A-Za-z][A-Za-z0-9 .+-]{0,20}", list: bool) {
+    fn what_may_be_put_to_the_hub_begins_with_the_card_as_it_is(name in r"[A-Za-z]([A-Za-z0-9 .+-]{0,20}[A-Za-z0-9+])?", list: bool) {
         let original = if list { format!("---\nlicense:\n- {name}\n- mit\n---\n") } else { format!("---\nlicense: {name}\n---\n") };
         let all = candidates(original.as_bytes(), HuggingFace);
         prop_assert_eq!(&all[0].bytes, &None);
