@@ -102,6 +102,8 @@ mod tests {
     async fn a_hub_that_takes_less_refuses_once_and_is_then_kept_to() {
         let pace = Pace { commits: 1, window: Duration::from_secs(20) };
         assert_eq!(at_a_hub(pacer(1, 5), pace, 10).await, (1, 180));
+        let pace = Pace { commits: 1, window: Duration::from_secs(3) };
+        assert_eq!(at_a_hub(pacer(4, 20), pace, 16).await, (1, 69), "some at once is more than this one takes");
         let pace = Pace { commits: 3, window: Duration::from_secs(60) };
         let (refused, seconds) = at_a_hub(pacer(1, 1), pace, 30).await;
         assert_eq!(refused, 1);

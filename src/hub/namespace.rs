@@ -6,8 +6,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::Hub;
 use super::shore::Shore;
-use crate::error::{Error, Result};
-use crate::repo::{RepoRef, RepoType, Visibility};
+use crate::error::{Error, ErrorKind, Result};
+use crate::repo::{RepoId, RepoRef, RepoType, Visibility};
 
 /// A repository as the listing of its namespace tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,21 @@ pub struct Listed {
     pub visibility: Visibility,
     /// When it changed last, where the hub tells.
     pub changed: Option<SystemTime>,
+}
+
+/// The name of a listed repository, if it is one of this namespace.
+///
+/// Fails with `Protocol` where it is one and no address can hold its name: left out, it would pass for done.
+pub(in crate::hub) fn own(namespace: &str, id: &str) -> Result<Option<RepoId>> {
+    if !id.split_once('/').is_some_and(|(owner, _)| owner.eq_ignore_ascii_case(namespace)) {
+        return Ok(None);
+    }
+    let unknown = |_| {
+        Error::new(ErrorKind::Protocol, "a repository of this namespace has a name that hf2ms cannot address")
+            .with("repo", format!("{id:?}"))
+            .hint_to("name the others one by one, with --from-file; this one has to be renamed first")
+    };
+    id.parse().map(Some).map_err(unknown)
 }
 
 impl Hub {
@@ -76,6 +91,14 @@ fn set(globs: &[String]) -> Result<GlobSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_repository_of_a_namespace_is_passed_over() {
+        let name = |id: &str| own("acme", id).map(|id| id.map(|id| id.to_string())).map_err(|error| error.to_string());
+        assert_eq!(name("Acme/a--b..c"), Ok(Some("Acme/a--b..c".to_owned())));
+        assert_eq!([name("other/ü"), name("gpt2")], [Ok(None), Ok(None)]);
+        assert!(name("acme/ü").unwrap_err().contains(r#"repo "acme/ü""#), "{:?}", name("acme/ü"));
+    }
 
     #[test]
     fn names_are_chosen_by_globs() {

@@ -75,7 +75,11 @@ const fn ms(name: &'static str, what: &'static str, says: Says) -> Limit {
 
 /// Every limit that is known of a destination.
 pub const TABLE: &[Limit] = &[
-    hf("name", "a repository's name that ends in `-`, `.` or `.git`, or has more than 96 characters", Says::Refused),
+    hf(
+        "name",
+        "a repository's name that begins or ends with `-` or `.`, ends in `.git`, holds `--` or `..`, or has more than 96 characters",
+        Says::Refused,
+    ),
     hf("read_token", "a token of role `read`", Says::Refused),
     hf("scope", "a fine-grained token without `repo.write` for the namespace", Says::Refused),
     hf("one_repository", "a fine-grained token for one repository that is not there yet", Says::Refused),
@@ -127,10 +131,15 @@ pub const TABLE: &[Limit] = &[
 ///
 /// Fails with `Usage`.
 pub fn check_name(hub: Platform, id: &RepoId) -> Result<()> {
-    let (name, hint) = (id.name(), "give the copy another name with --dest NS/NAME");
+    let (name, both, hint) = (id.name(), [id.namespace(), id.name()], "give the copy another name with --dest NS/NAME");
     let why = match hub {
         Platform::ModelScope => return Ok(()),
-        Platform::HuggingFace if name.ends_with(['-', '.']) => "Hugging Face takes no name that ends in `-` or `.`",
+        Platform::HuggingFace if both.iter().any(|part| part.starts_with(['-', '.']) || part.ends_with(['-', '.'])) => {
+            "Hugging Face takes no name that begins or ends with `-` or `.`"
+        }
+        Platform::HuggingFace if both.iter().any(|part| part.contains("--") || part.contains("..")) => {
+            "Hugging Face takes no name with two `-` or two `.` in a row"
+        }
         Platform::HuggingFace if name.ends_with(".git") => "Hugging Face takes no name that ends in `.git`",
         Platform::HuggingFace if name.len() > HUGGING_FACE_NAME => "Hugging Face takes no name of more than 96 characters",
         Platform::HuggingFace => return Ok(()),

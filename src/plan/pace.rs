@@ -7,8 +7,9 @@ use crate::repo::Platform;
 /// Commits that Hugging Face takes of one account in an hour (facts, huggingface §2 "Rate limits").
 const HUGGING_FACE: (u64, Duration) = (128, Duration::from_secs(3_600));
 
-/// ModelScope's limit is by repository, dynamic and not published. One who commits every 3 to 5 seconds is not refused (facts, modelscope §3.4).
-const MODELSCOPE: (u64, Duration) = (1, Duration::from_secs(5));
+/// ModelScope's limit is by repository, dynamic and not published. One who commits every 3 to 5 seconds for long is not refused, and its own client makes
+/// a commit of every 256 files with no pause at all (facts, modelscope §3.4): so a few may follow each other at once, and many are a commit in 5 seconds.
+const MODELSCOPE: (u64, Duration) = (4, Duration::from_secs(20));
 
 /// So many commits in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Pace {
     pub fn of(platform: Platform, gap: Option<Duration>) -> Self {
         let (commits, window) = match platform {
             Platform::HuggingFace => HUGGING_FACE,
-            Platform::ModelScope => (MODELSCOPE.0, gap.unwrap_or(MODELSCOPE.1)),
+            Platform::ModelScope => gap.map_or(MODELSCOPE, |gap| (1, gap)),
         };
         Self { commits, window }
     }
@@ -46,7 +47,8 @@ mod tests {
         let hours = |commits| hugging_face.takes(commits).as_secs() / 3_600;
         assert_eq!([hours(0), hours(1), hours(128), hours(129), hours(256), hours(257)], [0, 0, 0, 1, 1, 2]);
         let modelscope = Pace::of(Platform::ModelScope, None);
-        assert_eq!((modelscope.takes(1), modelscope.takes(16)), (Duration::ZERO, Duration::from_secs(75)));
+        let seconds = |commits| modelscope.takes(commits).as_secs();
+        assert_eq!([seconds(1), seconds(4), seconds(5), seconds(16)], [0, 0, 20, 60]);
         assert_eq!(Pace::of(Platform::ModelScope, Some(Duration::from_millis(500))).takes(3), Duration::from_secs(1));
     }
 }

@@ -77,7 +77,7 @@ fn the_time_of_a_batch_is_that_of_all_its_sources() {
         world.hf.repo(RepoKind::Model, id).lfs_file("a.bin", generated(seed, 24 * MIB)).commit("all");
     }
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
-    let batch = ["migrate", "hf:alice/bert", "hf:alice/gpt", "--max-time", "3", "--json"];
+    let batch = ["migrate", "hf:alice/bert", "hf:alice/gpt", "--at-once", "1", "--max-time", "3", "--json"];
     let summary = world.run(&batch).exits(1).json();
     let states: Vec<_> = summary["migrations"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["interrupted", "skipped"]);

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{HuggingFace, wire};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::namespace::Listed;
-use crate::repo::{Platform, RepoId, RepoRef, RepoType, Visibility, encode};
+use crate::hub::namespace::{Listed, own};
+use crate::repo::{Platform, RepoRef, RepoType, Visibility, encode};
 
 #[derive(Deserialize)]
 struct Entry {
@@ -23,7 +23,7 @@ struct Entry {
 
 impl Entry {
     /// The repository; nothing for one without namespace, which is nobody's here.
-    fn into_listed(self, kind: RepoType) -> Option<Listed> {
+    fn into_listed(self, kind: RepoType, namespace: &str) -> Result<Option<Listed>> {
         let visibility = match (self.private, &self.gated) {
             (Some(false), serde_json::Value::Null | serde_json::Value::Bool(false)) => Visibility::Public,
             (Some(false), gated) => match gated.as_str() {
@@ -33,9 +33,9 @@ impl Entry {
             },
             _ => Visibility::Private,
         };
-        let id: RepoId = self.id.parse().ok()?;
+        let Some(id) = own(namespace, &self.id)? else { return Ok(None) };
         let changed = self.changed.and_then(|text| humantime::parse_rfc3339_weak(&text).ok());
-        Some(Listed { repo: RepoRef::new(Platform::HuggingFace, kind, id), size: self.stored, visibility, changed })
+        Ok(Some(Listed { repo: RepoRef::new(Platform::HuggingFace, kind, id), size: self.stored, visibility, changed }))
     }
 }
 
@@ -51,7 +51,7 @@ impl HuggingFace {
             let (page, link) =
                 self.http.call(request, self.patience, |answer| Ok((wire::data::<Vec<Entry>>(answer)?, wire::next_page(answer)?))).await?;
             for entry in page {
-                listed.extend(entry.into_listed(kind).filter(|one| one.repo.id.namespace().eq_ignore_ascii_case(namespace)));
+                listed.extend(entry.into_listed(kind, namespace)?);
             }
             next = link.map(|link| self.given(&link)).transpose()?;
             if next.as_ref().is_some_and(|url| !seen.insert(url.expose().clone())) {
@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_is_not_said_to_be_open_is_private() {
-        let visibility = |text: &str| serde_json::from_str::<Entry>(text).unwrap().into_listed(RepoType::Model).map(|one| one.visibility);
+        let visibility =
+            |text: &str| serde_json::from_str::<Entry>(text).unwrap().into_listed(RepoType::Model, "a").unwrap().map(|one| one.visibility);
         assert_eq!(visibility(r#"{"id":"a/b","private":false,"gated":false}"#), Some(Visibility::Public));
         assert_eq!(visibility(r#"{"id":"a/b","private":false,"gated":"manual"}"#), Some(Visibility::GatedManual));
         assert_eq!(visibility(r#"{"id":"a/b","private":true,"gated":"auto"}"#), Some(Visibility::Private));
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn times_are_read() {
         let text = r#"{"id":"a/b","private":false,"lastModified":"2026-01-02T03:04:05.000Z"}"#;
-        let listed = serde_json::from_str::<Entry>(text).unwrap().into_listed(RepoType::Model).unwrap();
+        let listed = serde_json::from_str::<Entry>(text).unwrap().into_listed(RepoType::Model, "a").unwrap().unwrap();
         assert_eq!(
             listed.changed.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|at| at.as_secs()),
             Some(1_767_323_045)

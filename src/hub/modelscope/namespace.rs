@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::ModelScope;
 use super::wire::{About, judge};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hub::namespace::Listed;
+use crate::hub::namespace::{Listed, own};
 use crate::repo::{Platform, RepoId, RepoRef, RepoType, Visibility, encode};
 
 /// The index takes no larger page, and none that goes past [`INDEX_END`].
@@ -45,7 +45,7 @@ struct Open {
 }
 
 impl Open {
-    fn into_listed(self, kind: RepoType) -> Option<Listed> {
+    fn into_listed(self, kind: RepoType, namespace: &str) -> Result<Option<Listed>> {
         // what is not said to be open is not open
         let visibility = match (self.gated, self.private, self.login_required) {
             (Some(true), ..) => Visibility::Gated,
@@ -53,8 +53,8 @@ impl Open {
             (_, Some(false), _) => Visibility::Public,
             _ => Visibility::Private,
         };
-        let id: RepoId = self.id.parse().ok()?;
-        Some(Listed { repo: of(kind, id), size: self.file_size, visibility, changed: time(&self.last_modified) })
+        let Some(id) = own(namespace, &self.id)? else { return Ok(None) };
+        Ok(Some(Listed { repo: of(kind, id), size: self.file_size, visibility, changed: time(&self.last_modified) }))
     }
 }
 
@@ -72,10 +72,11 @@ struct Older {
 }
 
 impl Older {
-    fn into_listed(self) -> Result<Option<Listed>> {
+    fn into_listed(self, namespace: &str) -> Result<Option<Listed>> {
         let visibility = self.about.visibility()?;
-        let Some(owner) = self.namespace.or(self.owner) else { return Ok(None) };
-        let Ok(id) = format!("{owner}/{}", self.name).parse() else { return Ok(None) };
+        // where no owner is named it is that of the list
+        let owner = self.namespace.or(self.owner).unwrap_or_else(|| namespace.to_owned());
+        let Some(id) = own(namespace, &format!("{owner}/{}", self.name))? else { return Ok(None) };
         Ok(Some(Listed { repo: of(RepoType::Dataset, id), size: None, visibility, changed: time(&self.gmt_modified) }))
     }
 }
@@ -132,8 +133,9 @@ impl ModelScope {
             }
             let entries = if kind == RepoType::Model { models } else { datasets };
             let count = entries.len() as u64;
-            let mine = |one: &Listed| one.repo.id.namespace().eq_ignore_ascii_case(namespace);
-            listed.extend(entries.into_iter().filter_map(|entry| entry.into_listed(kind)).filter(mine));
+            for entry in entries {
+                listed.extend(entry.into_listed(kind, namespace)?);
+            }
             if count < INDEX_PAGE || total_count == Some(page * INDEX_PAGE) {
                 return Ok(listed);
             }
@@ -149,7 +151,7 @@ impl ModelScope {
             let before = listed.len();
             // the site may hold its pages shorter than they were asked for: only an empty one, or one that tells nothing new, is surely the last
             for entry in entries {
-                let new = entry.into_listed()?.filter(|one| one.repo.id.namespace().eq_ignore_ascii_case(namespace));
+                let new = entry.into_listed(namespace)?;
                 listed.extend(new.filter(|one| !listed.iter().any(|known| known.repo == one.repo)));
             }
             if listed.len() == before {

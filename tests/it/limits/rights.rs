@@ -57,19 +57,24 @@ fn bare_scoped(scopes: Vec<Scope>, namespace: &str, name: &str) -> Reply {
 rows! { "hf":
     fn name() {
         let bare = BareHf::new();
-        for name in ["bert.git", "bert-", "bert.", &"b".repeat(97)] {
+        for name in ["bert.git", "bert-", "bert.", "-bert", ".bert", "b--ert", "b..ert", &"b".repeat(97)] {
             assert_eq!(bare.create("alice", name, "private").status, 400, "{name}");
         }
         assert_eq!(bare.create("alice", &"b".repeat(96), "private").status, 200);
         let trip = to_hugging_face();
         insta::assert_snapshot!("name_git", refused(&trip, 2, &["--dest", "alice/bert.git"]));
         insta::assert_snapshot!("name_ending", refused(&trip, 2, &["--dest", "alice/bert-"]));
-        refused(&trip, 2, &["--dest", "alice/bert."]);
+        insta::assert_snapshot!("name_double", refused(&trip, 2, &["--dest", "alice/b--ert"]));
+        for name in ["bert.", "-bert", ".bert", "b..ert"] {
+            refused(&trip, 2, &["--dest", &format!("alice/{name}")]);
+        }
         refused(&trip, 2, &["--dest", &format!("alice/{}", "b".repeat(97))]);
         // the source's own name may be one that the other hub does not take
         trip.source_named("alice/gpt.git").file("a.txt", "a").commit();
         insta::assert_snapshot!("name_of_source", trip.world.run(&["plan", "ms:alice/gpt.git"]).exits(2).shown(&trip.world));
         trip.world.run(&["migrate", "ms:alice/gpt.git", "--dest", "alice/gpt"]).exits(0);
+        trip.source_named("alice/-odd--name..x").file("a.txt", "a").commit();
+        trip.world.run(&["migrate", "ms:alice/-odd--name..x", "--dest", "alice/odd"]).exits(0);
     }
 
     fn read_token() {
