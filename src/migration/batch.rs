@@ -1,6 +1,8 @@
 //! Several sources at once: each its own migration. All are looked at before the first one starts, and one that fails leaves the others
 //! alone.
 
+use std::cell::Cell;
+
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
@@ -111,10 +113,16 @@ impl Batch {
             self.resolved(index, resolved);
         }
         let looks = waiting.filter(|(index, _)| matches!(self.members[*index].stage, Stage::Waiting)).collect::<Vec<_>>();
-        let look = async |(index, asked)| (index, resolve::resolve(config, asked, purpose, &accounts).await);
+        let is_over = Cell::new(false);
+        let look = async |(index, asked)| match is_over.get() {
+            false => Some((index, resolve::resolve(config, asked, purpose, &accounts).await)),
+            true => None,
+        };
         let mut looks = stream::iter(looks).map(look).buffered(LOOKS);
-        while let Some((index, resolved)) = looks.next().await {
+        while let Some(looked) = looks.next().await {
+            let Some((index, resolved)) = looked else { continue };
             self.resolved(index, resolved);
+            is_over.set(self.waiting().next().is_none());
         }
         drop(looks);
         self.drop_repeated();
@@ -138,7 +146,12 @@ impl Batch {
     pub async fn prepare(&mut self, config: &Config, mut tell: impl FnMut(usize, &Self)) {
         let requests: Vec<_> =
             self.members.iter().map(|member| member.request.clone().filter(|_| matches!(member.stage, Stage::Waiting))).collect();
-        let plan = async |request: Option<Request>| Some(prepare_request(config, request?).await);
+        // who comes after one that ended the batch is not looked at
+        let is_over = Cell::new(false);
+        let plan = async |request: Option<Request>| match request {
+            Some(request) if !is_over.get() => Some(prepare_request(config, request).await),
+            _ => None,
+        };
         let mut plans = stream::iter(requests).map(plan).buffered(LOOKS).enumerate();
         while let Some((index, prepared)) = plans.next().await {
             // one before it may have ended the batch meanwhile
@@ -147,6 +160,7 @@ impl Batch {
                 Some(Err(error)) => self.fails(index, error),
                 None => {}
             }
+            is_over.set(self.waiting().next().is_none());
             tell(index, self);
             if let Stage::Ready(prepared) = &mut self.members[index].stage {
                 prepared.slim();
