@@ -232,7 +232,7 @@ fn modal(check: &PlatformCheck) -> String {
         line_of(&mut text, &format!("  good until  {}", check.expires.as_deref().unwrap_or("it is revoked")));
         line_of(&mut text, "  may run     `hf2ms smoke` tries it");
     } else if !check.present && check.error.is_none() {
-        line_of(&mut text, "  not needed  without one a migration runs on this machine (--runner local)");
+        line_of(&mut text, "  not needed  with --runner local, which carries through this machine; without either nothing is started");
     }
     text
 }
