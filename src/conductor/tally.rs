@@ -82,6 +82,7 @@ impl Tally {
         self.report.files.total = plan.totals.files;
         self.report.files.left_out = plan.totals.left_out;
         self.report.files.refused = plan.totals.refused;
+        self.report.files.not_selected = plan.totals.not_selected;
         self.report.files.skipped = plan.totals.present;
         self.report.bytes.total = plan.totals.bytes;
         self.report.changes = plan.changes.iter().take(LIST_LIMIT).cloned().collect();

@@ -17,6 +17,7 @@ mod smoke;
 mod up_to_date;
 mod validate;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 pub use crate::http::log_requests;
@@ -44,7 +45,7 @@ use crate::plan::modal::Container;
 use crate::plan::rates::Way;
 use crate::progress::Progress;
 use crate::protocol::{Before, Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
-use crate::repo::{Digests, FileEntry, Platform};
+use crate::repo::{Digests, FileEntry, Platform, Sha256};
 use crate::runner::{Runners, Started};
 
 /// How long a cancelled conductor may take to look at the destination and report.
@@ -64,6 +65,8 @@ pub struct Prepared {
     removes: Vec<FileEntry>,
     /// What there is to carry.
     pub load: Load,
+    /// The contents that surely go as blobs.
+    pub contents: HashSet<Sha256>,
 }
 
 impl Prepared {
@@ -163,7 +166,9 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     // the card is read again by the conductor, and counted there
     let compared = survey.compared - survey.card.as_ref().map_or(0, |card| card.original.len() as u64);
     let (replaces, removes) = (survey.replaced(&plan), survey.removed(&plan));
-    Ok(Prepared { replaces, removes, load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
+    let copied: HashSet<_> = plan.copies().filter_map(|item| item.file.digests.sha256).collect();
+    let contents = survey.blobs.iter().map(|blob| blob.sha256).filter(|sha256| copied.contains(sha256)).collect();
+    Ok(Prepared { contents, replaces, removes, load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
 }
 
 /// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and

@@ -105,13 +105,13 @@ fn is_whole(folder: &Folder, report: &Report) -> bool {
 
 /// What was proven then, and that nothing was done now.
 fn report(proven: Report, began: Instant) -> Report {
-    let FileCounts { total, left_out, refused, deleted, .. } = proven.files;
+    let FileCounts { total, left_out, refused, not_selected, deleted, .. } = proven.files;
     let changes: Vec<_> = proven.changes.into_iter().filter(|change| !change.starts_with("deleted: ")).collect();
     // what was left out is still not there; whatever else was said was of that run
     let warnings: Vec<_> = proven.warnings.iter().filter(|warning| warning.starts_with("left out: ")).cloned().collect();
     let is_cut = proven.warnings_count > proven.warnings.len() as u64 && !warnings.is_empty();
     Report {
-        files: FileCounts { total, skipped: total, left_out, refused, ..FileCounts::default() },
+        files: FileCounts { total, skipped: total, left_out, refused, not_selected, ..FileCounts::default() },
         bytes: ByteCounts { total: proven.bytes.total, ..ByteCounts::default() },
         destination: DestinationReport { created: false, ..proven.destination },
         changes,

@@ -133,6 +133,9 @@ pub struct Totals {
     pub left_out: u64,
     /// Those of them that were asked for.
     pub refused: u64,
+    /// Those of them that were not: by globs. Each hub's own are not counted.
+    #[serde(default, skip_serializing_if = "crate::protocol::is_nothing")]
+    pub not_selected: u64,
 }
 
 impl TransferPlan {
@@ -295,6 +298,7 @@ fn totals(items: &[Item], existing: Option<&Manifest>) -> Totals {
             Decision::LeftOut(ref because) => {
                 totals.left_out += 1;
                 totals.refused += u64::from(matches!(because, LeftOut::Refused(_)));
+                totals.not_selected += u64::from(matches!(because, LeftOut::NotSelected) && !item.file.path.is_git_attributes());
             }
             Decision::Copy { .. } => {
                 totals.copy += 1;

@@ -156,6 +156,16 @@ pub struct FileCounts {
     /// Of those left out, what was asked for and could not be had or given.
     #[serde(default)]
     pub refused: u64,
+    /// Of those left out, what was not asked for: by globs.
+    #[serde(default, skip_serializing_if = "super::is_nothing")]
+    pub not_selected: u64,
+}
+
+impl FileCounts {
+    /// Files of the source that the destination has not got, and that are no hub's own: who deletes the source loses them.
+    pub fn only_at_source(&self) -> u64 {
+        self.refused + self.not_selected
+    }
 }
 
 /// Bytes by what became of them.

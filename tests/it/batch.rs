@@ -189,7 +189,8 @@ fn a_token_that_dies_while_plans_are_made_is_not_asked_with_again() {
     for name in &names {
         world.hf.repo(RepoKind::Model, &name[3..]).file("config.json", "{}").commit("all");
     }
-    world.hf.fault(Rule::route("tree", Fault::status(401)).always());
+    let dead = Fault::status(401).header("x-error-message", "Invalid credentials in Authorization header");
+    world.hf.fault(Rule::route("tree", dead).always());
     let arguments: Vec<_> = ["migrate", "--json"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let json = summary(&world.run(&arguments).exits(3));
     assert_eq!(states(&json), [&["refused"][..], &["skipped"; 11]].concat());

@@ -50,6 +50,7 @@ mod modal;
 mod modal_plans;
 mod names;
 mod pace;
+mod partial;
 mod peers;
 mod peers_js;
 mod picks;

@@ -76,6 +76,25 @@ fn as_many_run_at_the_same_time_as_the_cap_lets_and_share_what_one_may_hold() {
 }
 
 #[test]
+fn a_content_that_several_have_is_sent_once() {
+    let world = World::start();
+    let names: Vec<String> = (0..5).map(|number| format!("hf:alice/m{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let repo = world.hf.repo(RepoKind::Model, &name[3..]);
+        repo.lfs_file("base.safetensors", generated(1_000, 3 * MIB))
+            .lfs_file("own.safetensors", generated(number as u64, MIB))
+            .commit("all");
+    }
+    world.hf.dials().origin(huggingface::CDN).set_download_per_stream(4 * MIB);
+    let json = world.finish(spawn(&world, &names, &["--json"])).exits(0).json();
+    assert_eq!(json["succeeded"], 5);
+    assert!(world.ms.journal().sent_twice().is_empty());
+    assert_eq!(world.ms.journal().bytes_uploaded(), 3 * MIB + 5 * MIB);
+    let first = &json["migrations"][0]["bytes"];
+    assert_eq!((&first["moved"], &json["migrations"][4]["bytes"]["moved"]), (&(4 * MIB).into(), &MIB.into()));
+}
+
+#[test]
 fn a_large_one_has_the_machine_for_itself() {
     let world = World::start();
     world.hf.repo(RepoKind::Model, "alice/small").file("config.json", "{}").commit("all");

@@ -64,9 +64,16 @@ pub(in crate::cli) fn batch(batch: &Batch) -> String {
     if batch.members.iter().any(|member| member.id.is_some()) {
         line_of(&mut text, "one of them in full: hf2ms status ID");
     }
-    let migrated =
-        |member: &Member| matches!(&member.stage, Stage::Ended(report) if report.state == State::Verified) && member.id.is_some();
-    if batch.members.iter().any(migrated) {
+    let verified = |member: &Member| match &member.stage {
+        Stage::Ended(report) if report.state == State::Verified => Some((member.id.is_some(), report.files.only_at_source())),
+        _ => None,
+    };
+    let partial: Vec<_> = batch.members.iter().filter(|member| verified(member).is_some_and(|(_, files)| files > 0)).collect();
+    if let Some(first) = partial.first() {
+        let more = if partial.len() > 1 { format!(" and {} more", partial.len() - 1) } else { String::new() };
+        line_of(&mut text, &format!("keep {}{more}: not all of it is at the destination", first.source()));
+    }
+    if batch.members.iter().filter_map(verified).any(|(is_migrated, files)| is_migrated && files == 0) {
         line_of(
             &mut text,
             "before you delete a source, read everything back once: hf2ms verify --deep with the same sources and destination",

@@ -142,8 +142,8 @@ pub(super) fn report(report: &Report) -> String {
     if let Some(more) = rest(report.warnings.len(), report.warnings_count) {
         line_of(&mut text, &format!("warning: … and {more} more"));
     }
-    if report.state == State::Verified && report.id != "verify" && report.files.total > 0 {
-        let advice = match report.files.refused {
+    if report.state == State::Verified && report.files.total > 0 && (report.id != "verify" || report.files.only_at_source() > 0) {
+        let advice = match report.files.only_at_source() {
             0 => "before you delete the source, read everything back once: hf2ms verify --deep with the same source and destination",
             _ => "keep the source: not all of it is at the destination",
         };

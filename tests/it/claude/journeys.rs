@@ -117,3 +117,41 @@ fn a_request_in_plain_words_leads_to_the_skill_and_from_there_to_the_tools() {
     run.assert_said("Verified.");
     trip.assert_identical();
 }
+
+#[test]
+fn whether_a_source_may_be_deleted_is_answered_by_a_fresh_deep_look() {
+    let trip = Trip::stocked(Way::HfToMs);
+    trip.world.run(&["migrate", "hf:alice/bert"]).exits(0);
+    let desk = Desk::new(&trip.world);
+    let skill = "hf2ms:hub-migration";
+    let asked = |answer: &'static [&'static str], says: &str| {
+        Model::start(
+            &trip.world.marks,
+            [
+                Turn::told(["may I delete alice/bert at Hugging Face now?", skill, "whether the source may be deleted now"])
+                    .calls("Skill", json!({ "skill": skill })),
+                Turn::told([
+                    "references/after-migrating.md",
+                    "A source is not to be deleted before `verify_migration` has read the destination",
+                ])
+                .calls(&tool("inventory"), json!({ "namespace": "hf:alice", "against": "alice" })),
+                Turn::told([r#""copy":"verified""#, "before a source is deleted, call verify_migration with deep true for it"])
+                    .calls(&tool("verify_migration"), json!({ "source": "hf:alice/bert", "deep": true })),
+                Turn::told(answer.iter().copied()).says(says),
+            ],
+        )
+    };
+    let allowed = [&ALLOWED[..], &["--allowedTools", "Skill"]].concat();
+    let model = asked(&[r#""state":"verified""#, "every byte was read back"], "Yes.");
+    let run = desk.ask(&trip.world, &model, "may I delete alice/bert at Hugging Face now?", &allowed);
+    model.assert_done();
+    run.assert_said("Yes.");
+    // a bit flips in storage: the listings still agree
+    let mut flipped = trip.copy().content("config.json").unwrap().to_bytes().to_vec();
+    flipped[0] ^= 1;
+    trip.copy().serves_instead("config.json", flipped.into());
+    let model = asked(&[r#""state":"unproven""#, "The source must not be deleted."], "No.");
+    let run = desk.ask(&trip.world, &model, "may I delete alice/bert at Hugging Face now?", &allowed);
+    model.assert_done();
+    run.assert_said("No.");
+}

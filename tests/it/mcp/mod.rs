@@ -17,7 +17,7 @@ pub use client::{Client, Era};
 
 use crate::world::World;
 
-const ERAS: [Era; 2] = [Era::Stateless, Era::Handshake];
+pub const ERAS: [Era; 2] = [Era::Stateless, Era::Handshake];
 
 /// For a snapshot.
 fn shown(world: &World, value: &Value) -> String {
