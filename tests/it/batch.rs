@@ -183,23 +183,6 @@ fn a_token_that_is_revoked_while_one_runs_stops_the_batch_once() {
 }
 
 #[test]
-fn a_token_that_dies_while_plans_are_made_is_not_asked_with_again() {
-    let world = World::start();
-    let names: Vec<String> = (0..12).map(|number| format!("hf:alice/m{number:02}")).collect();
-    for name in &names {
-        world.hf.repo(RepoKind::Model, &name[3..]).file("config.json", "{}").commit("all");
-    }
-    let dead = Fault::status(401).header("x-error-message", "Invalid credentials in Authorization header");
-    world.hf.fault(Rule::route("tree", dead).always());
-    let arguments: Vec<_> = ["migrate", "--json"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    let json = summary(&world.run(&arguments).exits(3));
-    assert_eq!(states(&json), [&["refused"][..], &["skipped"; 11]].concat());
-    // as many as are looked at at a time
-    assert!(world.hf.journal().requests("tree") <= 4, "{}", world.hf.journal().requests("tree"));
-    assert_untouched(&world);
-}
-
-#[test]
 fn with_several_sources_dest_is_a_namespace() {
     let world = two_models();
     world.ms.org("acme").member("alice");

@@ -142,6 +142,23 @@ fn a_token_that_dies_ends_those_that_run_and_begins_no_other() {
 }
 
 #[test]
+fn a_token_that_dies_while_plans_are_made_is_not_asked_with_again() {
+    let world = World::start();
+    let names: Vec<String> = (0..12).map(|number| format!("hf:alice/m{number:02}")).collect();
+    for name in &names {
+        world.hf.repo(RepoKind::Model, &name[3..]).file("config.json", "{}").commit("all");
+    }
+    let dead = Fault::status(401).header("x-error-message", "Invalid credentials in Authorization header");
+    world.hf.fault(Rule::route("tree", dead).always());
+    let json = world.finish(spawn(&world, &names, &["--json"])).exits(3).json();
+    let states: Vec<_> = json["migrations"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+    assert_eq!(states, [&["refused"][..], &["skipped"; 11]].concat());
+    // as many as are looked at at a time
+    assert!(world.hf.journal().requests("tree") <= 4, "{}", world.hf.journal().requests("tree"));
+    assert_untouched(&world);
+}
+
+#[test]
 fn the_time_is_that_of_all_of_them() {
     let (world, names) = slow_models(4);
     world.hf.dials().origin(huggingface::CDN).set_download_per_stream(8 * KIB);
