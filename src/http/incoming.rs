@@ -1,5 +1,6 @@
 //! An answer whose body is read as it comes, and the count of what went wrong on the way.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, Sleep};
 
 use super::{IDLE_TIMEOUT, transport};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -46,6 +48,8 @@ impl Count {
 pub struct Incoming {
     response: Response,
     idle: Duration,
+    /// Ends at the earliest when nothing came for that long. It is not set anew for each of a hundred thousand chunks.
+    alarm: Pin<Box<Sleep>>,
     troubles: Count,
 }
 
@@ -58,7 +62,7 @@ impl From<Response> for Incoming {
 
 impl Incoming {
     pub(super) fn new(response: Response, idle: Duration, troubles: Count) -> Self {
-        Self { response, idle, troubles }
+        Self { response, idle, alarm: Box::pin(tokio::time::sleep(idle)), troubles }
     }
 
     /// The status.
@@ -79,9 +83,18 @@ impl Incoming {
     /// The next bytes, or `None` at the end. Fails with a retryable `Unavailable` when the connection breaks or nothing comes for
     /// too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let chunk = match tokio::time::timeout(self.idle, self.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(transport),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "nothing came any more").retry(Retry::Later(None))),
+        let waits = Instant::now();
+        let chunk = loop {
+            tokio::select! {
+                biased;
+                chunk = self.response.chunk() => break chunk.map_err(transport),
+                () = &mut self.alarm => {}
+            }
+            let end = waits + self.idle;
+            if end <= Instant::now() {
+                break Err(Error::new(ErrorKind::Unavailable, "nothing came any more").retry(Retry::Later(None)));
+            }
+            self.alarm.as_mut().reset(end);
         };
         if chunk.is_err() {
             self.troubles.broke();

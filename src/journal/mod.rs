@@ -265,6 +265,9 @@ impl Tail {
     /// Takes the events that came since the last call. A line that is not finished stays for the next one; one that is no event, from
     /// a process that was killed while writing, is passed over.
     pub fn read(&mut self, mut take: impl FnMut(&Event)) -> Result<()> {
+        if fs::metadata(&self.path).is_ok_and(|file| file.len() == self.offset) {
+            return Ok(());
+        }
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -13,6 +13,8 @@ use crate::protocol::{Event, RunnerKind, What};
 
 /// How often a folder on this machine is looked at.
 const LOOK: Duration = Duration::from_millis(150);
+/// How long a process of this machine that was seen alive is taken to be: a look at it costs more than one at what it wrote.
+const SEEN: Duration = Duration::from_secs(1);
 /// How long a look waits for the first line from the cloud, and for each that follows: then all that was written has come.
 const FIRST: Duration = Duration::from_secs(2);
 const NEXT: Duration = Duration::from_millis(100);
@@ -28,6 +30,8 @@ pub struct Watch {
     sandbox: Option<String>,
     reading: Option<Reading>,
     looked: bool,
+    /// When a process of this machine was last seen alive.
+    seen: Option<Instant>,
 }
 
 /// The output of a sandbox, and the way into the folder. One process at a time has it; others read the folder.
@@ -44,15 +48,20 @@ struct Reading {
 
 impl Watch {
     pub(super) fn new(runners: Runners, folder: Folder) -> Self {
-        Self { runners, folder, sandbox: None, reading: None, looked: false }
+        Self { runners, folder, sandbox: None, reading: None, looked: false, seen: None }
     }
 
     /// Brings what was said until now into the folder, and tells whether it still runs.
     pub async fn look(&mut self) -> Result<bool> {
+        if self.seen.is_some_and(|seen| seen.elapsed() < SEEN) {
+            return Ok(true);
+        }
         loop {
             let Some(place) = self.folder.place() else { return Ok(false) };
             if place.kind() == RunnerKind::Local {
-                return self.runners.is_alive(&place).await;
+                let alive = self.runners.is_alive(&place).await?;
+                self.seen = alive.then(Instant::now);
+                return Ok(alive);
             }
             if self.look_at(&place).await? {
                 return Ok(true);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -210,15 +211,17 @@ pub(super) async fn together<T, A>(
     pump: impl Future<Output = Result<Option<T>>>,
     put: impl Future<Output = Result<A>>,
 ) -> (Result<Option<T>>, Result<A>) {
-    tokio::pin!(pump, put);
+    tokio::pin!(pump);
+    // looked at when it says so, and not with each chunk of the pump
+    let mut put = FuturesUnordered::from_iter([put]);
     tokio::select! {
         // the pump first: when both are ready, all was sent before the answer came
         biased;
-        pumped = &mut pump => {
-            let put = put.await;
-            (pumped, put)
-        }
-        put = &mut put => (Ok(None), put),
+        pumped = &mut pump => match put.next().await {
+            Some(put) => (pumped, put),
+            None => (pumped, Err(early())),
+        },
+        Some(put) = put.next() => (Ok(None), put),
     }
 }
 
