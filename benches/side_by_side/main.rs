@@ -121,12 +121,13 @@ fn compare(options: &Options) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How many cores of which kind.
+/// How many cores of which kind, and what paces the tools' uploads.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = known.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    format!("{cores} cores ({})", model.map_or("unknown", |(_, model)| model))
+    let congestion = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    format!("{cores} cores ({}, TCP {})", model.map_or("unknown", |(_, model)| model), congestion.trim())
 }
 
 /// The tools that can carry this row: a relay moves LFS objects only.
