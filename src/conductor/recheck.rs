@@ -19,6 +19,10 @@ pub struct Proven {
     pub files: Vec<ProvenFile>,
     /// Files of the source that were not copied.
     pub left_out: u64,
+    /// Of those, what was asked for.
+    pub refused: u64,
+    /// And what was not.
+    pub not_selected: u64,
 }
 
 /// Compares the destination as it is now with what was proven; with `deep` it is read back whole. The source is not asked.

@@ -95,7 +95,8 @@ impl Tally {
     pub(super) fn proven_before(&mut self, proven: &Proven) {
         self.report.source.revision.clone_from(&proven.source_commit);
         self.report.files.total = proven.files.len() as u64;
-        self.report.files.left_out = proven.left_out;
+        (self.report.files.left_out, self.report.files.refused) = (proven.left_out, proven.refused);
+        self.report.files.not_selected = proven.not_selected;
         self.report.bytes.total = proven.files.iter().map(|file| file.size).sum();
     }
 

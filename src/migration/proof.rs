@@ -65,6 +65,12 @@ pub struct ProofTotals {
     pub bytes: u64,
     /// Files of the source that are not at the destination: not selected, refused there, or each hub's own.
     pub left_out: u64,
+    /// Of those, what was asked for and could not be had or given. Documents of before this was counted say nothing of it.
+    #[serde(default, skip_serializing_if = "crate::protocol::is_nothing")]
+    pub refused: u64,
+    /// Of those left out, what was not asked for.
+    #[serde(default, skip_serializing_if = "crate::protocol::is_nothing")]
+    pub not_selected: u64,
     /// Files that the migration deleted at the destination, because the source does not have them.
     #[serde(default, skip_serializing_if = "crate::protocol::is_nothing")]
     pub deleted: u64,
@@ -129,6 +135,8 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
             files: files.len() as u64,
             bytes,
             left_out: report.files.left_out,
+            refused: report.files.refused,
+            not_selected: report.files.not_selected,
             deleted: report.files.deleted,
             how: report.verification.how,
         },
@@ -183,12 +191,15 @@ impl ProofDocument {
                 How::ReadBack => &mut how.read_back,
             } += 1;
         }
-        let ProofTotals { files, bytes: told, left_out: _, deleted: _, how: told_how } = self.totals;
+        let ProofTotals { files, bytes: told, left_out, refused, not_selected, deleted: _, how: told_how } = self.totals;
         if self.files.len() as u64 != files {
             return Some(format!("it names {} files and counts {files}", self.files.len()));
         }
         if bytes != Some(told) || how != told_how {
             return Some("its totals are not those of its files".to_owned());
+        }
+        if refused.checked_add(not_selected).is_none_or(|gone| gone > left_out) {
+            return Some(format!("of {left_out} files left out, {refused} were refused and {not_selected} not selected"));
         }
         (self.source.platform == self.destination.platform).then(|| "both its repositories are on one hub".to_owned())
     }
@@ -210,6 +221,8 @@ impl ProofDocument {
             destination_commit: self.destination.revision,
             files: self.files,
             left_out: self.totals.left_out,
+            refused: self.totals.refused,
+            not_selected: self.totals.not_selected,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Who moved a part of a repository is told, wherever it is asked, that the rest is at the source alone.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use standins::huggingface::RepoKind;
 
 use crate::mcp::{Client, ERAS};
@@ -32,6 +32,33 @@ fn what_was_not_selected_is_counted_and_the_source_is_to_be_kept() {
     let all = world.run(&["migrate", "hf:alice/bert"]).exits(0).stdout;
     assert!(all.contains("before you delete the source") && !all.contains(KEEP), "{all}");
     assert!(!world.run(&["verify", "hf:alice/bert", "--deep"]).exits(0).stdout.contains(KEEP));
+}
+
+#[test]
+fn a_proof_knows_it_when_the_source_is_not_asked() {
+    let world = world();
+    let proof_of = |flags: &[&str]| {
+        let report = world.run(&[&["migrate", "hf:alice/bert", "--json"], flags].concat()).exits(0).json();
+        world.run(&["proof", report["id"].as_str().unwrap()]).exits(0).json()
+    };
+    let verified = |proof: &Value, code| {
+        let file = world.home.join("proof.json");
+        std::fs::write(&file, proof.to_string()).unwrap();
+        world.run(&["verify", file.to_str().unwrap()]).exits(code)
+    };
+    let mut part = proof_of(&["--include", "*.json"]);
+    assert_eq!((&part["totals"]["left_out"], &part["totals"]["not_selected"]), (&json!(1), &json!(1)));
+    let shown = verified(&part, 0).stdout;
+    assert!(shown.ends_with(&format!("{KEEP}\n")), "{shown}");
+    part["totals"]["not_selected"] = json!(2);
+    let refused = verified(&part, 2).stderr;
+    assert!(refused.contains("of 1 files left out, 0 were refused and 2 not selected"), "{refused}");
+    // one of before this was counted
+    part["totals"].as_object_mut().unwrap().remove("not_selected");
+    assert!(!verified(&part, 0).stdout.contains(KEEP));
+    let all = proof_of(&[]);
+    assert_eq!(all["totals"].get("not_selected"), None);
+    assert!(!verified(&all, 0).stdout.contains(KEEP));
 }
 
 #[test]
