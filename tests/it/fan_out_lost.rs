@@ -41,7 +41,10 @@ fn five_of_twelve(way: Way, lost: bool) {
     // so slow that none of them is done before the next conductor comes, on whatever machine
     cloud.trip.slow_uploads(bytes / 150);
     if lost {
-        cloud.modal.fault(creates(Fault::DropAnswer).skip(5));
+        // after the others are through: the connection that ends is theirs as well
+        for fault in [Fault::Delay(Duration::from_millis(500)), Fault::DropAnswer] {
+            cloud.modal.fault(creates(fault).skip(5));
+        }
     }
     // after the conductor and five workers
     for fault in [Fault::Delay(NEVER), status(Code::Unavailable)] {
