@@ -51,7 +51,8 @@ impl Watch {
         Self { runners, folder, sandbox: None, reading: None, looked: false, seen: None }
     }
 
-    /// Brings what was said until now into the folder, and tells whether it still runs.
+    /// Brings what was said until now into the folder, and tells whether it still runs; of one on this machine, whether
+    /// it did at most a second ago.
     pub async fn look(&mut self) -> Result<bool> {
         if self.seen.is_some_and(|seen| seen.elapsed() < SEEN) {
             return Ok(true);
