@@ -176,8 +176,8 @@ pub fn without_tokens(text: &str) -> String {
     shown
 }
 
-/// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it. Cheap to clone: a large file
-/// has thousands.
+/// A URL that shows neither its query nor user info, because a service may have signed it or put a key in it; of one that names no host, as
+/// `name:password@host` without `https://` is read, only the scheme. Cheap to clone: a large file has thousands.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SafeUrl(Arc<Url>);
 
@@ -213,6 +213,9 @@ pub fn host_of(url: &Url) -> String {
 
 impl fmt::Display for SafeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.cannot_be_a_base() {
+            return write!(f, "{}:…", self.0.scheme());
+        }
         write!(f, "{}://{}{}", self.0.scheme(), host_of(&self.0), self.0.path())?;
         if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
     }
@@ -233,6 +236,12 @@ mod tests {
         let token = Token::new(" hf_abcdefghijklmnop\n").unwrap();
         assert_eq!(format!("{token:?}"), "Token(****)");
         assert_eq!(format!("{:?}", token.bearer().unwrap()), "Sensitive");
+    }
+
+    #[test]
+    fn an_address_without_a_host_shows_no_more_than_its_scheme() {
+        let url = SafeUrl::new("alice:hf_abcdefghijklmnop@hub.example".parse().unwrap());
+        assert_eq!(url.to_string(), "alice:…");
     }
 
     #[test]

@@ -231,13 +231,16 @@ impl Draft {
         let slugs: Vec<String> = self.nameless.iter().map(|name| licence::slug(name)).collect();
         let slug = slugs.join("-and-");
         let mut value = if is_plain_string(&slug) { slug.clone() } else { format!("\"{slug}\"") };
-        if !self.nameless.iter().all(|name| licence::slug_tells_all(name)) {
+        let tells_all = self.nameless.iter().all(|name| licence::slug_tells_all(name));
+        if !tells_all {
             value.push_str(&format!(" # {}", self.nameless.join(", ").replace(char::is_control, " ")));
         }
         let edit = match matter.named("license_name").last().map(|field| &field.value) {
             None => (last.end..last.end, format!("{}{}license_name: {value}", matter.line_break, " ".repeat(matter.indent))),
             Some(Value::Empty(at)) => (*at..*at, format!(" {value}")),
-            Some(Value::Scalar(scalar)) if scalar.is_empty() && scalar.quoted => (scalar.span.clone(), slug.clone()),
+            Some(Value::Scalar(scalar)) if scalar.is_empty() && scalar.quoted && tells_all => (scalar.span.clone(), slug.clone()),
+            // the name stands in a comment, which begins behind the quotes
+            Some(Value::Scalar(scalar)) if scalar.is_empty() && scalar.quoted => (scalar.span.start - 1..scalar.span.end + 1, value),
             Some(Value::Scalar(scalar)) if scalar.is_empty() => (scalar.span.clone(), value),
             Some(_) => return,
         };

@@ -168,6 +168,8 @@ fn an_empty_license_name_is_filled() {
     becomes("---\nlicense: Foo\nlicense_name: \"\"\n---\n", "---\nlicense: other\nlicense_name: \"foo\"\n---\n");
     becomes("---\nlicense: on\nlicense_name: ~\n---\n", "---\nlicense: other\nlicense_name: \"on\"\n---\n");
     becomes("---\nlicense: on\nlicense_name: ''\n---\n", "---\nlicense: other\nlicense_name: 'on'\n---\n");
+    becomes("---\nlicense: 木兰\nlicense_name: ''\n---\n", "---\nlicense: other\nlicense_name: custom-license # 木兰\n---\n");
+    becomes("---\nlicense_name: \"\" # a\nlicense: 木兰\n---\n", "---\nlicense_name: custom-license # 木兰 # a\nlicense: other\n---\n");
 }
 
 #[test]

@@ -190,7 +190,7 @@ impl FanningOut {
     }
 
     /// Whether anything is asked for.
-    fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         self.parallel || self.workers.is_some() || self.chunk_size.is_some()
     }
 

@@ -1,28 +1,22 @@
 //! `migrate`, `plan` and `verify` of several sources.
 
 use super::args::{MigrateOptions, VerifyOptions};
-use super::migrate::{agrees, cancel, exit_code, flags, follow, is_attended, who_carries};
-use super::{json_out, out, render, say, together};
+use super::migrate::{Looking, agrees, cancel, exit_code, flags, follow, is_attended, who_carries};
+use super::{json_out, out, render, say, together, unobeyed};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
 use crate::migration::{self, Batch, Counts, How, Member, Picks, Reckoning, Stage, Wanted};
-use crate::plan::modal::ModalEstimate;
+use crate::plan::Risk;
 use crate::plan::sum::{Order, Sum};
 use crate::plan::together::Cap;
-use crate::plan::{Risk, TransferPlan};
 use crate::protocol::{Consent, Report, RunnerKind};
 
-pub(super) async fn plan(
-    config: &Config,
-    wanted: &Wanted,
-    sources: &Picks,
-    how: Option<How>,
-    at_once: Option<u32>,
-    json: bool,
-) -> Result<u8> {
+pub(super) async fn plan(config: &Config, wanted: &Wanted, sources: &Picks, looking: Looking) -> Result<u8> {
+    let Looking { how, at_once, skip_existing, json } = looking;
     let cap = Cap::new(how.map_or(RunnerKind::Local, |how| how.runner), at_once)?;
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, None).await?;
+    batch.leaves_existing = skip_existing;
     let reckoning = Reckoning::new(config, how).await;
     let mut estimates = Vec::new();
     // as text: of many plans, each may be of many files
@@ -36,34 +30,30 @@ pub(super) async fn plan(
                 Stage::Ready(prepared) => {
                     let estimate = reckoning.as_ref().map(|reckoning| reckoning.of(prepared));
                     match json {
-                        true => plans.push(text(&prepared.plan, estimate.as_ref())),
-                        false => out(&format!("{gap}{}", render::plan(config, &prepared.plan, estimate.as_ref()))),
+                        true => plans.push(in_json(&render::PlanShown::new(config, prepared, estimate.as_ref()))),
+                        false => out(&format!("{gap}{}", render::plan(config, prepared, estimate.as_ref()))),
                     }
                     gap = "\n";
                     estimates.extend(estimate);
                 }
                 _ if json => plans.push(member.entry().to_string()),
-                // a Space was warned of
-                Stage::Skipped(error) if error.kind() == ErrorKind::NotMigrated => {}
+                // a Space, which no request is made of, was warned of
+                Stage::Skipped(error) if error.kind() == ErrorKind::NotMigrated && member.request.is_none() => {}
                 _ => say(&render::error_lines(index, count, member)),
             }
         })
         .await;
     let sum = Sum::of(&estimates, Order::Capped(cap));
     match (json, sum) {
-        (true, Some(sum)) => out(&format!("{{\"plans\":[{}],\"modal\":{}}}", plans.join(","), in_json(&sum))),
-        (true, None) => out(&format!("{{\"plans\":[{}]}}", plans.join(","))),
+        (true, Some(sum)) => out(&unobeyed(&format!("{{\"plans\":[{}],\"modal\":{}}}", plans.join(","), in_json(&sum)))),
+        (true, None) => out(&unobeyed(&format!("{{\"plans\":[{}]}}", plans.join(",")))),
         (false, Some(sum)) => out(&format!("\n{}", sum.text())),
         (false, None) => {}
     }
     Ok(code(&batch))
 }
 
-/// A plan in JSON, or the error that there is none.
-fn text(plan: &TransferPlan, modal: Option<&ModalEstimate>) -> String {
-    in_json(&render::PlanShown { plan, modal })
-}
-
+/// A value in JSON, or the error that there is none.
 fn in_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value)
         .unwrap_or_else(|error| serde_json::json!({ "error": { "kind": "local", "message": error.to_string() } }).to_string())
@@ -79,6 +69,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyOptions, wanted: &Wa
 pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &Wanted, sources: &Picks, how: How) -> Result<u8> {
     let cap = Cap::new(how.runner, options.fanning_out.at_once)?;
     let mut batch = resolved(config, wanted, sources, Purpose::Migrate, Some(flags(options))).await?;
+    batch.leaves_existing = options.skip_existing;
     let reckoning = Reckoning::new(config, Some(how)).await;
     let mut estimates = Vec::new();
     let count = batch.members.len();
@@ -99,9 +90,6 @@ pub(super) async fn migrate(config: &Config, options: &MigrateOptions, wanted: &
             _ => {}
         })
         .await;
-    if options.skip_existing {
-        batch.leave_existing();
-    }
     let ready = batch.members.iter().filter(|member| matches!(member.stage, Stage::Ready(_))).count();
     let how = if options.detach { how.shared_by(ready)? } else { how };
     if let (Some(reckoning), true, false) = (reckoning, options.detach, options.json) {
@@ -264,7 +252,8 @@ fn finish(batch: &Batch, key: &'static str, json: bool) -> Result<u8> {
 /// From the gravest to the lightest: stopped by the user, published and not proven, failed, refused, of wrong usage.
 const GRAVEST_FIRST: [u8; 5] = [130, 4, 1, 3, 2];
 
-/// The gravest of what became of the sources. A Space that is skipped is no failure, unless there was nothing else.
+/// The gravest of what became of the sources. A Space that is skipped is no failure, nor is what is left alone by wish, unless there was
+/// nothing else.
 fn code(batch: &Batch) -> u8 {
     let of = |member: &Member| match &member.stage {
         Stage::Ended(report) => exit_code(report),
@@ -273,10 +262,10 @@ fn code(batch: &Batch) -> u8 {
         Stage::Waiting | Stage::Ready(_) | Stage::Starting | Stage::Started(_) => 0,
     };
     let codes: Vec<_> = batch.members.iter().map(of).collect();
-    let only_spaces = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::NotMigrated));
+    let only_skipped = batch.members.iter().all(|member| member.error().is_some_and(|error| error.kind() == ErrorKind::NotMigrated));
     match GRAVEST_FIRST.iter().find(|code| codes.contains(code)) {
         Some(code) => *code,
-        None if only_spaces => 3,
+        None if only_skipped => 3,
         None => 0,
     }
 }

@@ -18,6 +18,18 @@ use crate::migration::{self, How, Prepared, Reckoning, Wanted, choose_runner};
 use crate::plan::modal::ModalEstimate;
 use crate::protocol::{Consent, Report, RunnerKind, State};
 
+/// How a plan is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Looking {
+    /// As it would run, where that is known.
+    pub(super) how: Option<How>,
+    /// So many of several at the same time.
+    pub(super) at_once: Option<u32>,
+    /// A destination that is there with other content is left alone.
+    pub(super) skip_existing: bool,
+    pub(super) json: bool,
+}
+
 pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
     let sources = options.deleting.of(options.selecting.wanted()?)?;
     if matches!(sources, Sources::One(_)) {
@@ -27,30 +39,35 @@ pub(super) async fn plan(config: &Config, options: &PlanOptions) -> Result<u8> {
         return Err(Error::usage("--job prints one job", "name one source"));
     }
     let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
-    let at_once = options.fanning_out.at_once;
     match sources {
         Sources::One(wanted) if options.job => {
             let prepared = migration::prepare(config, &wanted).await?;
             let consent = Consent { risks: options.yes, loosened_visibility: false, deletion: options.deleting.delete };
             // unless it is said where, for this machine
-            let how = how.filter(|_| options.runner.is_some()).unwrap_or(How::HERE);
+            let how = how.filter(|_| options.runner.is_some() || options.fanning_out.is_given()).unwrap_or(How::HERE);
             json_out(&prepared.job(config, &Journal::new_id(), consent, how))?;
             Ok(0)
         }
-        sources => look(config, sources, how, at_once, options.json).await,
+        sources => {
+            let looking = Looking { how, at_once: options.fanning_out.at_once, skip_existing: false, json: options.json };
+            look(config, sources, looking).await
+        }
     }
 }
 
 /// Shows what would happen, and what it takes where it would run.
-async fn look(config: &Config, sources: Sources, how: Option<How>, at_once: Option<u32>, json: bool) -> Result<u8> {
+async fn look(config: &Config, sources: Sources, looking: Looking) -> Result<u8> {
     let wanted = match sources {
         Sources::One(wanted) => wanted,
-        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, how, at_once, json).await,
+        Sources::Several(wanted, sources) => return batch::plan(config, &wanted, &sources, looking).await,
     };
-    let (prepared, estimate) = prepare(config, &wanted, how).await?;
-    match json {
-        true => json_out(&render::PlanShown { plan: &prepared.plan, modal: estimate.as_ref() })?,
-        false => out(&render::plan(config, &prepared.plan, estimate.as_ref())),
+    let (prepared, estimate) = prepare(config, &wanted, looking.how).await?;
+    if looking.skip_existing {
+        prepared.leaves_existing()?;
+    }
+    match looking.json {
+        true => json_out(&render::PlanShown::new(config, &prepared, estimate.as_ref()))?,
+        false => out(&render::plan(config, &prepared, estimate.as_ref())),
     }
     Ok(0)
 }
@@ -79,7 +96,8 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
     }
     if options.dry_run {
         let how = would_run(config, options.runner.as_deref(), &options.fanning_out)?;
-        return look(config, sources, how, options.fanning_out.at_once, options.json).await;
+        let at_once = options.fanning_out.at_once;
+        return look(config, sources, Looking { how, at_once, skip_existing: options.skip_existing, json: options.json }).await;
     }
     let how = options.fanning_out.how(choose_runner(config, options.runner.as_deref())?)?;
     let how = How { max_time: options.max_time, ..how };
@@ -91,7 +109,7 @@ pub(super) async fn run(config: &Config, options: &MigrateOptions) -> Result<u8>
 
 async fn one(config: &Config, options: &MigrateOptions, wanted: &Wanted, how: How) -> Result<u8> {
     if let Some(report) = migration::up_to_date(config, wanted, flags(options)).await? {
-        return nothing_to_do(&report, how.runner, options);
+        return nothing_to_do(config, &report, how.runner, options);
     }
     let (prepared, estimate) = prepare(config, wanted, Some(how)).await?;
     if options.skip_existing {
@@ -146,7 +164,7 @@ fn consent(config: &Config, options: &MigrateOptions, prepared: &Prepared, estim
     if open.is_empty() || by_flag_only || !is_attended(options.json) {
         return Ok(consent);
     }
-    say(&render::plan(config, &prepared.plan, estimate));
+    say(&render::plan(config, prepared, estimate));
     consent.risks = agrees("Go on? [y/N]")?;
     Ok(consent)
 }
@@ -156,19 +174,26 @@ pub(super) fn flags(options: &MigrateOptions) -> Consent {
     Consent { risks: options.yes, loosened_visibility: options.allow_public, deletion: options.deleting.delete }
 }
 
-/// Says that everything is there. Who wants to follow something has the migration that proved it.
-fn nothing_to_do(report: &Report, runner: RunnerKind, options: &MigrateOptions) -> Result<u8> {
+/// Says that everything is there. Who wants to follow something has the migration that proved it, where this machine knows it: one of another
+/// machine is named by a commit, and is followed there.
+fn nothing_to_do(config: &Config, report: &Report, runner: RunnerKind, options: &MigrateOptions) -> Result<u8> {
     if !options.detach {
         return show_report(report, options.json);
     }
-    let (id, state) = (&report.id, report.state);
+    let id = &report.id;
+    let is_known = Journal::new(&config.home).open(id).is_ok();
     if options.json {
-        let (follow, cancel) = (follow(id), cancel(id));
-        json_out(
-            &serde_json::json!({ "id": id, "state": state, "runner": runner, "follow": follow, "cancel": cancel, "up_to_date": true }),
-        )?;
+        let named = (!id.is_empty()).then_some(id);
+        let mut answer = serde_json::json!({ "id": named, "state": report.state, "runner": runner, "up_to_date": true });
+        if is_known {
+            answer["follow"] = follow(id).into();
+            answer["cancel"] = cancel(id).into();
+        }
+        json_out(&answer)?;
     } else {
-        out(id);
+        if is_known {
+            out(id);
+        }
         say(&render::report(report));
     }
     Ok(exit_code(report))
@@ -272,8 +297,8 @@ pub(super) async fn attend(config: &Config, folder: &Folder, mut bars: Bars, ctr
     let outcome = {
         // shown while it is followed, and beside that
         let bars = RefCell::new(&mut bars);
-        let following = migration::follow(config, folder, |progress| bars.borrow_mut().show(progress));
-        tokio::pin!(following);
+        let follow = || Box::pin(migration::follow(config, folder, |progress| bars.borrow_mut().show(progress)));
+        let mut following = follow();
         tokio::select! {
             report = &mut following => report,
             () = interrupts.next() => match ctrl_c {
@@ -282,11 +307,13 @@ pub(super) async fn attend(config: &Config, folder: &Folder, mut bars: Bars, ctr
                     if interrupts.is_first() {
                         bars.borrow().say("cancelling; press Ctrl-C again not to wait for its last word");
                     }
+                    // who cancels reads what it says from now on, and one at a time does that
+                    drop(following);
                     tokio::select! {
                         cancelled = migration::cancel(config, folder.id()) => cancelled.map(|_| ()),
                         () = interrupts.next() => return Err(gone("no longer followed")),
                     }?;
-                    following.await
+                    follow().await
                 }
             },
         }

@@ -97,7 +97,9 @@ fn clap_says(error: &clap::Error, json: bool) -> u8 {
     let help = !error.use_stderr();
     if json && !help {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        // what is meant may stand in the lines below the first, up to an empty one
+        let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = lines.join(" ").trim_start_matches("error: ").to_owned();
         return fail(&Error::usage(message, "see `hf2ms --help`"), true);
     }
     // a closed terminal has nobody to tell
@@ -108,7 +110,7 @@ fn clap_says(error: &clap::Error, json: bool) -> u8 {
 /// Shows an error: as JSON on standard output, or as a line with its hint on standard error.
 fn fail(error: &Error, json: bool) -> u8 {
     if json {
-        out(&serde_json::json!({ "error": ErrorReport::from(error) }).to_string());
+        out(&unobeyed(&serde_json::json!({ "error": ErrorReport::from(error) }).to_string()));
     } else {
         say(&format!("error: {error}"));
         if let Some(hint) = error.hint() {
@@ -136,11 +138,11 @@ fn json_out(value: &impl serde::Serialize) -> Result<()> {
 }
 
 /// The same JSON without characters that a terminal would obey. Such characters stand inside of strings only, where an escape means the
-/// same.
+/// same; the ends of lines do not, between which JSON may be laid out.
 fn unobeyed(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        match is_obeyed(character) {
+        match is_obeyed(character) && character != '\n' {
             true => text.push_str(&format!("\\u{:04x}", u32::from(character))),
             false => text.push(character),
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::{out, say};
+use super::{out, say, unobeyed};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration;
@@ -17,6 +17,7 @@ pub(super) async fn run(config: &Config, id: &str, output: Option<&Path>, force:
     }
     let proof = migration::proof(config, id).await?;
     let text = serde_json::to_string_pretty(&proof).map_err(|error| Error::new(ErrorKind::Local, "no JSON").because(error))?;
+    let text = unobeyed(&text);
     match output {
         None => out(&text),
         Some(path) => {

@@ -42,9 +42,11 @@ pub(super) async fn run(config: &Config, options: &VerifyOptions) -> Result<u8> 
     show_report(&report, options.json)
 }
 
-/// Whether it is a migration's id and no repository.
+/// Whether it is a migration's id, such as `m1234567890-abcdef`, and no repository.
 fn is_id(source: &str) -> bool {
-    !source.contains(['/', ':']) && source.starts_with('m')
+    let Some((time, random)) = source.strip_prefix('m').and_then(|rest| rest.split_once('-')) else { return false };
+    let is_random = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit()) && random.len() == 6 && random.bytes().all(is_random)
 }
 
 /// Whether it is a file of this machine and no repository: a proof, which without this would be looked for on a hub.
@@ -69,4 +71,19 @@ fn document(path: &str) -> Result<ProofDocument> {
     }
     let text = std::fs::read(path).map_err(|error| at(Error::new(ErrorKind::Local, "cannot read the proof").because(error)))?;
     ProofDocument::read(&String::from_utf8_lossy(&text)).map_err(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Journal;
+
+    #[test]
+    fn an_id_is_told_from_a_name() {
+        assert!(is_id(&Journal::new_id()) && is_id("m1234567890-abcdef"));
+        for name in ["mistral", "m", "m1234567890", "m123456789-abcdef", "m1234567890-abcde", "m1234567890-abcdeg", "M1234567890-abcdef"] {
+            assert!(!is_id(name), "{name}");
+        }
+        assert!(!is_id("hf:m1234567890-abcdef") && !is_id("alice/m1234567890-abcdef"));
+    }
 }

@@ -113,6 +113,7 @@ fn started(job: &Job) -> What {
         protocol: PROTOCOL,
         request: Some(Box::new(job.request.clone())),
         source_commit: job.source_commit.clone(),
+        endpoints: Some(job.endpoints.clone()),
     }
 }
 
@@ -192,7 +193,7 @@ impl Conductor<'_> {
         let progress = self.events.tell(&self.meter);
         tokio::pin!(progress);
         let stop = tokio::select! {
-            outcome = &mut migrate => return outcome,
+            outcome = &mut migrate => return self.ended(outcome).await,
             () = &mut progress => Stop::Cancelled,
             () = cancel.cancelled() => Stop::Cancelled,
             () = passed(self.job.max_seconds) => Stop::TimeOver,
@@ -208,7 +209,7 @@ impl Conductor<'_> {
         };
         tokio::select! {
             biased;
-            outcome = &mut migrate, if *self.committing.borrow() => return outcome,
+            outcome = &mut migrate, if *self.committing.borrow() => return self.ended(outcome).await,
             () = &mut progress => {}
             _ = committing.wait_for(|committing| !committing) => {}
             () = patience => {}
@@ -230,6 +231,19 @@ impl Conductor<'_> {
             Stop::TimeOver => time_over(destination, repo, traces, "the time", landed).await,
             Stop::ContainerOver => time_over(destination, repo, traces, "the container's time", landed).await,
         })
+    }
+
+    /// What it came to. Where that is nothing good no worker runs any more, nor one that a conductor before this one left.
+    async fn ended(&self, outcome: Result<End>) -> Result<End> {
+        if outcome.is_err() {
+            if self.job.before.conductors > 0
+                && let Err(error) = self.cloud().await
+            {
+                self.events.warn(format!("workers may still run: {error}"));
+            }
+            self.end_workers().await;
+        }
+        outcome
     }
 
     /// Plans and does it; again when the destination changed in between.
@@ -266,7 +280,6 @@ impl Conductor<'_> {
         plan.check(*consent)?;
         survey.check_replaced(&plan, &self.job.replaces)?;
         survey.check_removed(&plan, &self.job.removes)?;
-        self.check_gone(&plan).await?;
         self.events.send(What::Planned {
             source_commit: plan.source_commit.clone(),
             files: plan.totals.files,

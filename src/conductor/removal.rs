@@ -1,11 +1,11 @@
 //! What a survey has to say about deleting: whether the listings are good enough for it, and whether it is still what was confirmed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::{Conductor, Survey};
+use super::Survey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::TransferPlan;
-use crate::repo::{FileEntry, Platform};
+use crate::repo::FileEntry;
 
 impl Survey {
     /// What of the destination this plan deletes.
@@ -46,30 +46,5 @@ impl Survey {
         )
         .with("repo", repo)
         .hint_to("leave --delete out; what the source does not have is listed as `extra`, and can be deleted on the page"))
-    }
-}
-
-impl Conductor<'_> {
-    /// Refuses to delete what the source has after all. Hugging Face lists by pages, of which a lost one would not be missed; its answer about the
-    /// repository names every file too, by another way.
-    ///
-    /// Fails with `Unsupported`, naming the file.
-    pub(super) async fn check_gone(&self, plan: &TransferPlan) -> Result<()> {
-        let repo = &plan.request.source;
-        if plan.deletes.is_empty() || repo.platform != Platform::HuggingFace {
-            return Ok(());
-        }
-        let again = self.source.glance(repo, plan.source_commit.as_deref()).await.map_err(|error| error.during("look before deleting"))?;
-        let named: HashSet<_> = again.files.iter().map(|file| &file.path).collect();
-        match plan.deletes.iter().find(|path| named.contains(path)) {
-            None => Ok(()),
-            Some(path) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "the source's listing is not whole: it leaves out a file that the hub names elsewhere",
-            )
-            .with("file", path)
-            .with("repo", repo)
-            .hint_to("nothing was deleted; run the same command again later, or leave --delete out")),
-        }
     }
 }

@@ -60,7 +60,7 @@ impl Conductor<'_> {
             return Ok(());
         }
         let client = self.cloud().await?;
-        let name = names::of_conductor(&self.job.request.destination, self.job.before.conductors);
+        let name = names::of_conductor(self.job, self.job.before.conductors);
         let Some(sandbox) = client.running(&name).await? else { return Ok(()) };
         let tags = client.tags(&sandbox).await?;
         if let Some(id) = tags.get(tag::ID).filter(|id| **id != self.job.id) {

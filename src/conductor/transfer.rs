@@ -218,22 +218,22 @@ impl Transfer<'_> {
         let (files, mut others) = unique(files);
         let mut contents = self.worker.read_ahead(files);
         let mut sending = Sending::default();
-        let mut bytes = 0;
+        let mut held = 0;
         loop {
             let next = contents.next().await?;
             let is_last = next.is_none();
             if let Some(content) = next {
-                bytes += content.bytes.len() as u64;
+                held += content.held();
                 self.conductor.tally().compared(content.compared);
                 let more = others.remove(&content.file.path).unwrap_or_default();
                 group.extend(more.into_iter().map(|file| content.under(file)));
                 group.push(content);
             }
-            while group.len() >= most || (!group.is_empty() && (bytes >= self.worker.room() / 2 || is_last)) {
+            while group.len() >= most || (!group.is_empty() && (held >= self.worker.room() / 2 || is_last)) {
                 let asked = group.drain(..group.len().min(most)).collect();
                 self.small_group(asked, &mut sending).await?;
                 // what is left holds memory that the next ones may wait for
-                bytes = group.iter().map(|content| content.bytes.len() as u64).sum();
+                held = group.iter().map(Content::held).sum();
             }
             if is_last {
                 break;

@@ -155,6 +155,20 @@ impl Config {
             .collect()
     }
 
+    /// Every host that receives the token of a hub: the endpoint's, and ModelScope's upload gateway (facts, modelscope §1.3).
+    pub fn token_hosts(&self, platform: Platform) -> Vec<String> {
+        let Ok(url) = self.endpoints.of(platform).parse() else { return Vec::new() };
+        let host = host_of(&url);
+        match platform {
+            Platform::HuggingFace => vec![host],
+            Platform::ModelScope if url.domain().is_none() => vec![format!("{host} (and its upload gateway)")],
+            Platform::ModelScope => {
+                let base = if host.split('.').count() >= 3 { host.split_once('.').map_or(host.as_str(), |(_, base)| base) } else { &host };
+                vec![host.clone(), format!("lfs.{base}")]
+            }
+        }
+    }
+
     /// The page where a token of this platform is made.
     pub fn token_page(&self, platform: Platform) -> String {
         match platform {
@@ -325,6 +339,18 @@ mod tests {
         assert_eq!(values["HF_TOKEN"], "a b");
         assert_eq!(values["MODELSCOPE_TOKEN"], "x");
         assert_eq!(values["MODELSCOPE_DOMAIN"], "www.modelscope.ai");
+    }
+
+    #[test]
+    fn every_host_that_receives_a_token_is_known() {
+        let hosts = |name: &str, value: &str, platform| {
+            let config = Config::from(&BTreeMap::from([(name.to_owned(), value.to_owned())]), None).unwrap();
+            config.token_hosts(platform)
+        };
+        assert_eq!(hosts("HF2MS_HOME", "/nowhere", Platform::HuggingFace), ["huggingface.co"]);
+        assert_eq!(hosts("HF2MS_HOME", "/nowhere", Platform::ModelScope), ["modelscope.cn", "lfs.modelscope.cn"]);
+        assert_eq!(hosts("MODELSCOPE_DOMAIN", "www.modelscope.ai", Platform::ModelScope), ["www.modelscope.ai", "lfs.modelscope.ai"]);
+        assert_eq!(hosts("MODELSCOPE_ENDPOINT", "http://127.0.0.1:9", Platform::ModelScope), ["127.0.0.1:9 (and its upload gateway)"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ModalAddress;
-use crate::secret::Token;
+use crate::secret::{Token, host_of};
 
 /// Where Modal is, unless configured otherwise. The second is dialled when the first does not answer.
 const SERVERS: &str = "https://api.modal.com,https://api.modal2.com";
@@ -61,6 +61,11 @@ pub struct ModalSettings {
 }
 
 impl ModalSettings {
+    /// Hosts of which the first that answers receives the token.
+    pub fn hosts(&self) -> Vec<String> {
+        self.servers.iter().filter_map(|server| Some(host_of(&server.parse().ok()?))).collect()
+    }
+
     /// What a process elsewhere has to know beside the tokens.
     pub fn address(&self) -> ModalAddress {
         let ClientIdentity { kind, version, library } = self.client.clone();

@@ -1,6 +1,8 @@
 //! A repository in one call: what it holds now, with digests. For telling whether two are equal, never for planning: such a listing may be cut
 //! off, and only who finds every file of two listings in both knows that neither was.
 
+use std::sync::Arc;
+
 use super::shore::Shore;
 use super::{Hub, RepoInfo};
 use crate::error::Result;
@@ -40,7 +42,8 @@ impl Hub {
                 let revision = Platform::HuggingFace.default_branch().to_owned();
                 // of what is looked up only the commit counts; who may read it is told elsewhere
                 let visibility = glance.visibility.unwrap_or(Visibility::Private);
-                super::Source::message(hub, &RepoInfo { repo, commit, revision, visibility, first_commit: None }).await
+                super::Source::message(hub, &RepoInfo { repo, commit, revision, visibility, first_commit: None, names: Arc::default() })
+                    .await
             }
             Shore::ModelScope(hub) => hub.last_message(&repo).await,
         }

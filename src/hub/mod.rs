@@ -13,6 +13,7 @@ mod refusal;
 mod shore;
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use url::{Host, Url};
 use crate::error::{Error, Result};
 use crate::http::{Incoming, Request, Troubles, UploadBody};
 use crate::repo::{FileEntry, Manifest, RepoPath, RepoRef, Sha256, Visibility};
-use crate::secret::SafeUrl;
+use crate::secret::{SafeUrl, without_tokens};
 
 pub use account::{Account, Grant, PRIVATE_STORAGE, WRITES};
 pub use download::PLAIN_LIMIT;
@@ -46,6 +47,8 @@ pub struct RepoInfo {
     pub visibility: Visibility,
     /// The commit that created it, where the hub tells and it matters.
     pub first_commit: Option<String>,
+    /// Paths of files at that commit, where the hub names them beside its listing: one without any of them is not whole.
+    pub names: Arc<[String]>,
 }
 
 /// What a call to create a repository led to.
@@ -250,8 +253,8 @@ pub trait Destination: Source {
 fn endpoint(text: &str) -> Result<(Url, bool)> {
     let hint = "use an address like https://huggingface.co or https://modelscope.cn; http:// is accepted on loopback only";
     let refuse = |why: &'static str| Error::usage(why, hint);
-    let url =
-        Url::parse(text.trim_end_matches('/')).map_err(|error| refuse("the endpoint is not a URL").with("got", text).because(error))?;
+    let url = Url::parse(text.trim_end_matches('/'))
+        .map_err(|error| refuse("the endpoint is not a URL").with("got", without_tokens(text)).because(error))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

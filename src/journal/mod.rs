@@ -4,10 +4,11 @@ mod held;
 mod plans;
 mod sink;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use sink::Sink;
@@ -153,6 +154,13 @@ impl Folder {
         self.write("place.json", place)
     }
 
+    /// Whether it may be that a process is just starting it: it is not known where it runs, and somebody starts something.
+    pub fn is_being_started(&self) -> bool {
+        let is_nowhere = self.place().is_none_or(|place| matches!(place, Place::Modal { sandbox: None, .. }));
+        let lock = self.path.ancestors().nth(2).and_then(|home| File::open(home.join("lock")).ok());
+        is_nowhere && lock.is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Everything known of it.
     pub fn entry(&self) -> Result<Entry> {
         let mut progress = Progress::default();
@@ -242,13 +250,17 @@ impl Folder {
     }
 }
 
-/// All or nothing: a process that dies here leaves the old file.
+/// All or nothing: a process or a machine that dies here leaves the old file.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    // two that write the same at the same time, each its own
     let mut draft = path.as_os_str().to_owned();
-    draft.push(".draft");
+    draft.push(format!(".{}-{}.draft", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let write = || {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
+        // a name that outlives a loss of power must not outlive its content
+        file.sync_all()?;
         fs::rename(&draft, path)
     };
     write().map_err(|error| at(error, "write", path))

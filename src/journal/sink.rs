@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Folder, at};
@@ -26,6 +27,14 @@ pub struct Sink {
     _lock: File,
 }
 
+/// Where reading goes on, as it is noted.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    /// Every event before this one had been written.
+    next: u64,
+    mark: Value,
+}
+
 impl Folder {
     /// The writer of this folder's events; `None` while another process is it.
     pub fn sink(&self) -> Result<Option<Sink>> {
@@ -44,7 +53,8 @@ impl Folder {
         if !self.ends_whole()? {
             events.write_all(b"\n").map_err(|error| at(error, "write", &self.path))?;
         }
-        let mark = if self.path.join(MARK).exists() { Some(self.read(MARK)?) } else { None };
+        // one that cannot be read, or is ahead of what is there after a loss of power, only means to read from the beginning
+        let mark = self.read::<Noted>(MARK).ok().filter(|noted| noted.next <= next).map(|noted| noted.mark);
         Ok(Some(Sink { folder: self.clone(), events, next, mark, _lock: lock }))
     }
 }
@@ -67,17 +77,28 @@ impl Folder {
 }
 
 impl Folder {
-    /// Adds the last word to the events of a migration that could not say it itself.
-    pub fn close(&self, report: Report) -> Result<()> {
-        let Some(mut sink) = self.sink()? else { return Ok(()) };
+    /// Adds the last word to the events of a migration that could not say it itself. Says whether it did: not while another process is the
+    /// writer.
+    pub fn close(&self, report: Report) -> Result<bool> {
+        let Some(mut sink) = self.sink()? else { return Ok(false) };
+        // said meanwhile after all
+        if self.entry()?.progress.report.is_some() {
+            return Ok(true);
+        }
         let at_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let event = Event { seq: sink.next, at: u64::try_from(at_now).unwrap_or_default(), what: What::Report(report) };
         let line = serde_json::to_string(&event).map_err(|error| Error::new(ErrorKind::Local, "no JSON").because(error))?;
-        sink.take(event.seq, &line)
+        sink.take(event.seq, &line)?;
+        Ok(true)
     }
 }
 
 impl Sink {
+    /// The migration's id.
+    pub fn id(&self) -> &str {
+        self.folder.id()
+    }
+
     /// Where reading goes on.
     pub fn mark(&self) -> Option<Value> {
         self.mark.clone()
@@ -106,7 +127,7 @@ impl Sink {
     /// Notes where reading goes on. Everything before was taken.
     pub fn keep(&mut self, mark: &Value) -> Result<()> {
         if self.mark.as_ref() != Some(mark) {
-            self.folder.write(MARK, mark)?;
+            self.folder.write(MARK, &Noted { next: self.next, mark: mark.clone() })?;
             self.mark = Some(mark.clone());
         }
         Ok(())

@@ -125,17 +125,42 @@ fn question(plan: &KeptPlan, risks: &[Risk]) -> ElicitRequestParams {
     let fields = [(loosens(risks), LOOSEN, field), (deletes(risks), DELETE, delete)].into_iter().filter(|(asked, ..)| *asked);
     let fields: BTreeMap<_, _> = fields.map(|(_, name, field)| (name.to_owned(), PrimitiveSchemaDefinition::Boolean(field))).collect();
     let request = &plan.request;
-    let lines: Vec<_> = risks.iter().map(|risk| format!("- {}", line(risk))).collect();
-    let message = format!(
-        "hf2ms asks before it copies {} to {}. Accepting allows this:\n{}\nWhat stands in quotation marks comes from a repository.",
-        quoted(&request.source.to_string()),
-        quoted(&request.destination.to_string()),
-        lines.join("\n")
-    );
+    let message = words(&request.source.to_string(), &request.destination.to_string(), risks);
     let required: Vec<_> = fields.keys().cloned().collect();
     let form = ElicitationSchema::new(fields);
     let form = if required.is_empty() { form } else { form.with_required(required) };
-    ElicitRequestParams::FormElicitationParams { meta: None, message: shown(&cut(&message, MOST)), requested_schema: form }
+    ElicitRequestParams::FormElicitationParams { meta: None, message: shown(&message), requested_schema: form }
+}
+
+/// What a person reads, in no more than [`MOST`] characters: an answer allows every risk, so none is without its line.
+fn words(from: &str, to: &str, risks: &[Risk]) -> String {
+    let head = format!("hf2ms asks before it copies {} to {}. Accepting allows this:\n", quoted(from), quoted(to));
+    let end = "\nWhat stands in quotation marks comes from a repository.";
+    let lines: Vec<_> = risks.iter().map(|risk| format!("- {}", line(risk))).collect();
+    let room = MOST.saturating_sub(head.chars().count() + end.chars().count() + lines.len());
+    format!("{head}{}{end}", fitting(lines, room).join("\n"))
+}
+
+/// The lines in so many characters together: the longest lose their ends, and none its beginning.
+fn fitting(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|index| lines[*index].chars().count());
+    let mut left = most;
+    for (done, index) in order.iter().enumerate() {
+        // what a short one leaves is for the longer ones
+        lines[*index] = shortened(&lines[*index], left / (order.len() - done));
+        left = left.saturating_sub(lines[*index].chars().count());
+    }
+    lines
+}
+
+/// The beginning of a line. Quotation marks that are opened in it are closed: what follows is not the repository's.
+fn shortened(line: &str, most: usize) -> String {
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    let short = cut(line, most.saturating_sub(1));
+    if short.matches('"').count() % 2 == 0 { short } else { format!("{short}\"") }
 }
 
 /// A risk, with what comes from a repository in quotation marks and cut.
@@ -170,4 +195,40 @@ fn named(names: &[impl ToString], count: u64) -> String {
 fn quoted(text: &str) -> String {
     let plain: String = text.chars().map(|character| if character.is_control() || character == '"' { '\'' } else { character }).collect();
     format!("\"{}\"", cut(&plain, 100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::{RepoPath, Sha256, Visibility};
+
+    #[test]
+    fn a_long_question_names_every_risk_and_ends_as_a_short_one() {
+        let first: Vec<_> = (0..3).map(|number| RepoPath::new(format!("{number}{}", "x".repeat(300))).unwrap()).collect();
+        let reasons = vec!["because ".repeat(40); 3];
+        let risks = [
+            Risk::Overwrite { files: 9, first: first.clone() },
+            Risk::LeftOut { files: 9, first: first.clone(), reasons },
+            Risk::LoosenedVisibility { from: Visibility::Private, to: Visibility::Public },
+            Risk::Delete { files: 9, first, most: 50, listing: Sha256::of(b"") },
+            Risk::Cost { cents: 1_234, limit_cents: 1_000 },
+        ];
+        let long = "n".repeat(200);
+        let words = words(&format!("hf:alice/{long}"), &format!("ms:alice/{long}"), &risks);
+        assert!(words.chars().count() <= MOST, "{words}");
+        let lines: Vec<_> = words.lines().collect();
+        let begins = ["hf2ms asks before", "- overwrites 9 files", "- leaves out 9 files", "- the source is private", "- deletes 9 files"];
+        assert!(begins.iter().zip(&lines).all(|(begin, line)| line.starts_with(begin)), "{words}");
+        assert_eq!(lines[5], format!("- {}", risks[4].describe()), "the short ones are whole");
+        assert_eq!((lines.len(), lines[6]), (7, "What stands in quotation marks comes from a repository."));
+        assert!(lines.iter().all(|line| line.matches('"').count() % 2 == 0), "{words}");
+    }
+
+    #[test]
+    fn lines_that_fit_stay_as_they_are() {
+        let lines = ["- a".to_owned(), "- \"b\"".to_owned()];
+        assert_eq!(fitting(lines.to_vec(), 8), lines);
+        assert_eq!(fitting(lines.to_vec(), 7), ["- a", "- …"]);
+        assert!(fitting(Vec::new(), 0).is_empty());
+    }
 }

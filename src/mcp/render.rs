@@ -53,6 +53,12 @@ fn told(error: &Error) -> Value {
     serde_json::json!({ "kind": kind, "message": message, "hint": hint })
 }
 
+/// The same for the one that a migration ended with: whichever tool tells of it, going on is planning and migrating.
+pub(super) fn report_of_migration(mut error: ErrorReport) -> ErrorReport {
+    error.hint = error.hint.map(|hint| hint.replace("run the same command again", "plan and migrate again"));
+    report(error)
+}
+
 /// The same for one that stands inside of a result.
 pub(super) fn report(report: ErrorReport) -> ErrorReport {
     let shown = |text: &str| cut(&without_tokens(&in_words_of_tools(text)), MOST_OF_ERROR);
@@ -131,6 +137,13 @@ mod tests {
         assert!(fitted.to_string().chars().count() <= MOST);
         assert_eq!(fitted["next_step"].as_str().unwrap().len(), 1_000);
         assert_eq!(fitted["warnings"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_migration_that_ended_goes_on_by_planning_and_migrating_again() {
+        let error = ErrorReport::from(&Error::new(crate::error::ErrorKind::Unavailable, "the hub does not answer"));
+        assert!(report(error.clone()).hint.unwrap().starts_with("call the same tool again when "));
+        assert!(report_of_migration(error).hint.unwrap().starts_with("plan and migrate again when "));
     }
 
     #[test]

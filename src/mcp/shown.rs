@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::render::{cut, first, report};
+use super::render::{cut, first, report_of_migration};
 use crate::journal::Entry;
 use crate::migration::figures::size;
 use crate::migration::{self};
@@ -49,6 +49,8 @@ pub(super) struct Ended {
     /// There before, and the same.
     files_present: u64,
     files_left_out: u64,
+    /// Of those left out, what the source alone has: who deletes it loses them.
+    files_only_at_source: u64,
     bytes: u64,
     bytes_moved: u64,
     /// Files that are at the destination and proven.
@@ -66,6 +68,9 @@ pub(super) struct Ended {
     missing_count: u64,
     /// Files that only the destination has.
     extra_count: u64,
+    /// Files that are there and could not be proven, the first of them; repository text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unproven: Vec<String>,
     unproven_count: u64,
     /// Intended differences, the first few; untrusted repository text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -111,7 +116,7 @@ pub(super) fn of_glance(glance: &crate::journal::Glance) -> Migration {
 /// A report.
 pub(super) fn ended(ended: &Report) -> Ended {
     let Report { files, bytes, verification, .. } = ended;
-    let error = ended.error.clone().map(report);
+    let error = ended.error.clone().map(report_of_migration);
     Ended {
         state: ended.state.name(),
         destination_url: ended.destination.url.clone(),
@@ -122,6 +127,7 @@ pub(super) fn ended(ended: &Report) -> Ended {
         files_reused: files.reused,
         files_present: files.skipped,
         files_left_out: files.left_out,
+        files_only_at_source: files.only_at_source(),
         bytes: bytes.total,
         bytes_moved: bytes.moved,
         matched: verification.matched,
@@ -133,6 +139,7 @@ pub(super) fn ended(ended: &Report) -> Ended {
         missing: first(&verification.missing),
         missing_count: verification.missing_count,
         extra_count: verification.extra_count,
+        unproven: first(&verification.unproven),
         unproven_count: verification.unproven_count,
         changes: first(&ended.changes),
         changes_count: ended.changes_count,
@@ -159,8 +166,21 @@ pub(super) fn sentence(ended: &Report) -> String {
     }
 }
 
-/// What to do about a migration in this state.
-pub(super) fn next_step(id: &str, state: State) -> String {
+/// That a copy is not the whole source, where it is not.
+pub(super) fn keep(ended: &Report) -> Option<String> {
+    match ended.files.only_at_source() {
+        0 => None,
+        count => Some(format!(
+            "The source must not be deleted: of its files {count} were left out and are nowhere else. What was asked for is there."
+        )),
+    }
+}
+
+/// What to do about a migration in this state, which has this report if it has ended.
+pub(super) fn next_step(id: &str, state: State, report: Option<&Report>) -> String {
+    if let (State::Verified, Some(keep)) = (state, report.and_then(keep)) {
+        return format!("Tell the user. {keep}");
+    }
     match state {
         State::Running | State::Committing => format!("Call status with migration_id {id} and wait_seconds 60 until the state is final."),
         State::Verified => {

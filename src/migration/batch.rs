@@ -8,13 +8,14 @@ use futures_util::stream;
 use serde::Serialize;
 
 use super::member::{Member, Stage};
-use super::picks::Picks;
+use super::picks::{Pick, Picks};
 use super::resolve::{self, Wanted};
 use super::{Prepared, prepare_request};
 use crate::conductor::Purpose;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Folder;
+use crate::plan::limits;
 use crate::protocol::{Consent, Report, Request, State};
 use crate::repo::{Platform, RepoType};
 
@@ -27,6 +28,10 @@ pub struct Batch {
     pub members: Vec<Member>,
     /// What is named more than once, as it was written.
     pub repeated: Vec<String>,
+    /// Whether whoever would change a destination that is there is skipped.
+    pub leaves_existing: bool,
+    /// Whose tokens they are, as far as that was asked.
+    accounts: resolve::Accounts,
 }
 
 /// The sources of a batch by what became of them.
@@ -48,7 +53,7 @@ impl Batch {
         let picks = picks.clone().listed(config, wanted).await?;
         let namespace = wanted.dest.as_deref().map(|dest| namespace(dest, &picks)).transpose()?;
         let mut used = vec![false; picks.renames.len()];
-        let mut batch = Self { members: Vec::new(), repeated: Vec::new() };
+        let mut batch = Self { members: Vec::new(), repeated: Vec::new(), leaves_existing: false, accounts: resolve::Accounts::default() };
         for pick in &picks.sources {
             let named = |error: Error| {
                 let error = error.with("source", format!("`{}`", pick.source));
@@ -60,7 +65,7 @@ impl Batch {
             let dest = picks.dest(config, pick, namespace.as_deref(), &mut used).map_err(named)?;
             let repo_type = pick.kind.or(wanted.repo_type);
             let wanted = Wanted { source: pick.source.clone(), dest, repo_type, ..wanted.clone() };
-            let asked = resolve::read(config, &wanted).map_err(named)?;
+            let asked = resolve::read(config, &wanted).map_err(|error| named(for_one_of_several(error, pick)))?;
             if batch.members.iter().any(|member| member.asked == asked) {
                 batch.repeated.push(pick.source.clone());
             } else {
@@ -75,7 +80,7 @@ impl Batch {
     ///
     /// Fails with `Usage` when two of them would be written to the same destination.
     pub async fn resolve(&mut self, config: &Config, purpose: Purpose) -> Result<()> {
-        let accounts = resolve::Accounts::default();
+        let accounts = std::mem::take(&mut self.accounts);
         let waiting: Vec<_> = self.waiting().map(|(index, member)| (index, member.asked.clone())).collect();
         let mut waiting = waiting.into_iter();
         // the first by itself: a token that is not accepted is told once
@@ -96,6 +101,7 @@ impl Batch {
             is_over.set(self.waiting().next().is_none());
         }
         drop(looks);
+        self.accounts = accounts;
         self.drop_repeated();
         if purpose == Purpose::Migrate { self.check_destinations() } else { Ok(()) }
     }
@@ -119,15 +125,22 @@ impl Batch {
             self.members.iter().map(|member| member.request.clone().filter(|_| matches!(member.stage, Stage::Waiting))).collect();
         // who comes after one that ended the batch is not looked at
         let is_over = Cell::new(false);
+        let accounts = std::mem::take(self.accounts.get_mut());
         let plan = async |request: Option<Request>| match request {
-            Some(request) if !is_over.get() => Some(prepare_request(config, request).await),
+            Some(request) if !is_over.get() => {
+                let writes_as = accounts.get(&request.destination.platform).map(|account| account.name.clone());
+                Some(prepare_request(config, request).await.map(|prepared| Prepared { writes_as, ..prepared }))
+            }
             _ => None,
         };
         let mut plans = stream::iter(requests).map(plan).buffered(LOOKS).enumerate();
         while let Some((index, prepared)) = plans.next().await {
             // one before it may have ended the batch meanwhile
             match prepared.filter(|_| matches!(self.members[index].stage, Stage::Waiting)) {
-                Some(Ok(prepared)) => self.members[index].stage = Stage::Ready(Box::new(prepared)),
+                Some(Ok(prepared)) => {
+                    let reason = prepared.leaves_existing().err().filter(|_| self.leaves_existing);
+                    self.members[index].stage = reason.map_or_else(|| Stage::Ready(Box::new(prepared)), Stage::Skipped);
+                }
                 Some(Err(error)) => self.fails(index, error),
                 None => {}
             }
@@ -154,17 +167,6 @@ impl Batch {
                 }
             }
             tell(index, self);
-        }
-    }
-
-    /// Skips those whose destination is there with other content.
-    pub fn leave_existing(&mut self) {
-        for member in &mut self.members {
-            if let Stage::Ready(prepared) = &member.stage
-                && let Err(error) = prepared.leaves_existing()
-            {
-                member.stage = Stage::Skipped(error);
-            }
         }
     }
 
@@ -300,6 +302,17 @@ fn named(request: &Request) -> String {
         Some(revision) => format!("{}@{revision}", request.source),
         None => request.source.to_string(),
     }
+}
+
+/// Where there are several sources, --dest takes a namespace, and a name is given in another way.
+fn for_one_of_several(error: Error, pick: &Pick) -> Error {
+    if error.own_hint() != Some(limits::ANOTHER_NAME) {
+        return error;
+    }
+    error.hint_instead(match pick.dest {
+        Some(_) => "write another name behind `->`",
+        None => "give the copy another name with --rename OLD=NEW; of --all-of, --skip-name OLD leaves it out",
+    })
 }
 
 /// A namespace for all: `NS` or `NS/`, with the hub's prefix or without.

@@ -48,7 +48,7 @@ pub(super) async fn found(config: &Config, runners: &Runners, id: &str) -> Resul
     let unknown = || Error::new(ErrorKind::NotFound, "no such migration in the cloud").with("id", id);
     let conductor = runners.modal().conductors(Some(id)).await?.into_iter().next().ok_or_else(unknown)?;
     let Place::Modal { sandbox: Some(sandbox), .. } = &conductor.place else { return Err(unknown()) };
-    let first = tokio::time::timeout(FIRST_LINE, first_words(runners, sandbox)).await;
+    let first = tokio::time::timeout(FIRST_LINE, first_words(config, runners, sandbox)).await;
     let job = match first {
         Ok(job) => job?,
         Err(_) => {
@@ -57,17 +57,18 @@ pub(super) async fn found(config: &Config, runners: &Runners, id: &str) -> Resul
                 .hint_to("ask again in a minute"));
         }
     };
-    let folder = journal.create(&Job { id: id.to_owned(), endpoints: config.endpoints.clone(), ..job })?;
+    let folder = journal.create(&Job { id: id.to_owned(), ..job })?;
     folder.set_place(&conductor.place)?;
     Ok(folder)
 }
 
 /// The job as far as the first event tells it.
-async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
+async fn first_words(config: &Config, runners: &Runners, sandbox: &str) -> Result<Job> {
     let mut lines = runners.modal().client().await?.lines(&Sandbox::known(sandbox), None);
     while let Some(output) = lines.next().await? {
         let Output::Line(line) = output else { break };
-        if let Ok(Event { what: What::Started { request: Some(request), source_commit, .. }, .. }) = serde_json::from_str(&line) {
+        if let Ok(Event { what: What::Started { request: Some(request), source_commit, endpoints, .. }, .. }) = serde_json::from_str(&line)
+        {
             return Ok(Job {
                 protocol: PROTOCOL,
                 id: String::new(),
@@ -77,7 +78,8 @@ async fn first_words(runners: &Runners, sandbox: &str) -> Result<Job> {
                 consent: Consent::default(),
                 replaces: Vec::new(),
                 removes: Vec::new(),
-                endpoints: crate::protocol::Endpoints { hf: String::new(), ms: String::new() },
+                // an earlier version did not say; then it is taken to be where this machine works
+                endpoints: endpoints.unwrap_or_else(|| config.endpoints.clone()),
                 known: Vec::new(),
                 compared: 0,
                 limits: Limits::default(),

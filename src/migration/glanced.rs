@@ -15,11 +15,12 @@ use crate::repo::{FileEntry, RepoRef, RepoType, Visibility};
 /// How the line of a commit's message begins that names the migration.
 const MIGRATION: &str = "Hf2ms-Migration:";
 
-/// The report that nothing is to do, where two listings show that; else everything has to be looked at. The kind of repository must be named,
-/// and all of it be meant.
+/// The report that nothing is to do, where two listings show that; else everything has to be looked at. The kind of repository must be
+/// named, all of it be meant, and the source be one that is not read by git: its listing is not to be asked of the hub's API.
 pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Option<(Request, Report)> {
     let began = Instant::now();
-    let kind = asked.named.filter(|kind| *kind != RepoType::Space && asked.include.is_empty() && asked.exclude.is_empty())?;
+    let is_whole = asked.include.is_empty() && asked.exclude.is_empty();
+    let kind = asked.named.filter(|kind| *kind != RepoType::Space && is_whole && !asked.use_git)?;
     let request = Request {
         source: RepoRef::new(asked.from, kind, asked.id.clone()),
         revision: asked.revision.clone(),
@@ -27,7 +28,7 @@ pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Op
         include: Vec::new(),
         exclude: Vec::new(),
         delete: asked.delete,
-        use_git: asked.use_git,
+        use_git: false,
     };
     let (source, destination) = (super::hub(config, request.source.platform).ok()?, super::hub(config, request.destination.platform).ok()?);
     // one that is not there yet costs no more than this

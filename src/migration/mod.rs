@@ -1,7 +1,9 @@
 //! The story: prepare → start → follow → report; and status, cancel, verify. What a face needs, and nothing that is about a face.
 
 mod batch;
+mod begin;
 mod elsewhere;
+mod end;
 pub mod figures;
 mod glanced;
 mod how;
@@ -23,6 +25,8 @@ use std::time::Duration;
 
 pub use crate::http::log_requests;
 pub use batch::{Batch, Counts};
+pub use begin::{running_for, start};
+pub use end::cancel;
 pub use how::{How, choose_runner, time_limit};
 pub use inventory::{CopyState, Entry as InventoryEntry, Inquiry, Inventory, inventory};
 pub use member::{Member, Stage};
@@ -35,7 +39,7 @@ pub use smoke::{Smoke, Step, smoke};
 pub use up_to_date::up_to_date;
 pub use validate::{PlatformCheck, Verdict, destination, validate};
 
-use crate::conductor::{self, Purpose, Survey, Traces};
+use crate::conductor::{self, Purpose, Survey};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Patience;
@@ -48,10 +52,10 @@ use crate::plan::rates::Way;
 use crate::progress::Progress;
 use crate::protocol::{Before, Consent, Job, Limits, PROTOCOL, Report, Request, Role, RunnerKind, State};
 use crate::repo::{Digests, FileEntry, Platform, Sha256};
-use crate::runner::{Runners, Started};
+use crate::runner::Runners;
 
-/// How long a cancelled conductor may take to look at the destination and report.
-const CANCEL_WAIT: Duration = Duration::from_secs(150);
+/// How often it is looked whether what is being started runs.
+const STARTS: Duration = Duration::from_secs(1);
 
 /// What a migration would do, ready to start.
 pub struct Prepared {
@@ -69,6 +73,8 @@ pub struct Prepared {
     pub load: Load,
     /// The contents that surely go as blobs.
     pub contents: HashSet<Sha256>,
+    /// Whose token writes, where that was asked.
+    pub writes_as: Option<String>,
 }
 
 impl Prepared {
@@ -152,8 +158,10 @@ fn hub_by(config: &Config, platform: Platform, by: ReadBy) -> Result<Hub> {
 
 /// Looks at both shores and plans. Moves nothing, creates nothing.
 pub async fn prepare(config: &Config, wanted: &Wanted) -> Result<Prepared> {
-    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &resolve::Accounts::default()).await?;
-    prepare_request(config, request).await
+    let accounts = resolve::Accounts::default();
+    let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Migrate, &accounts).await?;
+    let writes_as = accounts.lock().await.get(&request.destination.platform).map(|account| account.name.clone());
+    Ok(Prepared { writes_as, ..prepare_request(config, request).await? })
 }
 
 async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> {
@@ -170,67 +178,7 @@ async fn prepare_request(config: &Config, request: Request) -> Result<Prepared> 
     let (replaces, removes) = (survey.replaced(&plan), survey.removed(&plan));
     let copied: HashSet<_> = plan.copies().filter_map(|item| item.file.digests.sha256).collect();
     let contents = survey.blobs.iter().map(|blob| blob.sha256).filter(|sha256| copied.contains(sha256)).collect();
-    Ok(Prepared { contents, replaces, removes, load: Load::of_plan(&plan, &survey.blobs), plan, known, compared })
-}
-
-/// Starts a prepared migration, or finds the one that already runs for the same request. Returns its folder, and
-/// whether it ran already.
-///
-/// Fails with `NeedsConfirmation` when the plan has a risk that is not confirmed, and with `Conflict` when another migration writes to
-/// the same destination.
-pub async fn start(config: &Config, prepared: &Prepared, consent: Consent, how: How) -> Result<(Folder, bool)> {
-    prepared.plan.check(consent)?;
-    let journal = Journal::new(&config.home);
-    let _lock = journal.lock().await?;
-    let runners = Runners::new(config);
-    if let Some(running) = running(&journal, &runners, &prepared.plan.request).await? {
-        return Ok((running, true));
-    }
-    let job = prepared.job(config, &Journal::new_id(), consent, how);
-    let folder = journal.create(&job)?;
-    match runners.start(&job, &config.tokens(), &folder).await {
-        Ok(Started::Here(_)) => Ok((folder, false)),
-        Ok(Started::Already(id)) => {
-            folder.discard()?;
-            Ok((elsewhere::found(config, &runners, &id).await?, true))
-        }
-        Err(error) => {
-            // nothing runs, so there is nothing to look up later; where that is not certain its place stays known
-            if error.kind() != ErrorKind::Unavailable || folder.place().is_none() {
-                folder.discard()?;
-            }
-            Err(error)
-        }
-    }
-}
-
-/// The migration that runs for this request.
-async fn running(journal: &Journal, runners: &Runners, request: &Request) -> Result<Option<Folder>> {
-    for folder in journal.all() {
-        let (Ok(job), Some(place)) = (folder.job(), folder.place()) else { continue };
-        if job.request.destination != request.destination || !runners.is_alive(&place).await? {
-            continue;
-        }
-        // its last word is said, though its process may take a moment to end
-        if folder.entry()?.progress.report.is_some() {
-            continue;
-        }
-        if job.request == *request {
-            return Ok(Some(folder));
-        }
-        return Err(Error::new(ErrorKind::Conflict, "another migration writes to this destination")
-            .with("id", folder.id())
-            .with("destination", &request.destination)
-            .hint_to(format!("follow it with `hf2ms status {0} --follow`, or stop it with `hf2ms cancel {0}`", folder.id())));
-    }
-    Ok(None)
-}
-
-/// The migration of this machine that runs for this request, if one does.
-///
-/// Fails with `Conflict` when another one writes to the same destination.
-pub async fn running_for(config: &Config, request: &Request) -> Result<Option<Folder>> {
-    running(&Journal::new(&config.home), &Runners::new(config), request).await
+    Ok(Prepared { contents, replaces, removes, load: Load::of_plan(&plan, &survey.blobs), plan, known, compared, writes_as: None })
 }
 
 /// Follows a migration to its end, showing each change. Fails with `Interrupted` when the process that carried it is gone.
@@ -240,8 +188,8 @@ pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Prog
     let runners = Runners::new(config);
     let mut watch = runners.watch(folder);
     loop {
-        // alive first: what it wrote before it died is read after
-        let alive = watch.look().await?;
+        // alive first: what it wrote before it died is read after. Of one that has ended all is here
+        let alive = !folder.has_report() && watch.look().await?;
         let mut changed = false;
         tail.read(|event| {
             progress.apply(event);
@@ -254,10 +202,11 @@ pub async fn follow(config: &Config, folder: &Folder, mut show: impl FnMut(&Prog
             folder.finish(&progress)?;
             return Ok(report.clone());
         }
-        if !alive {
-            return Err(interrupted(&runners, folder).await);
+        match alive {
+            true => watch.rest().await?,
+            false if folder.is_being_started() => tokio::time::sleep(STARTS).await,
+            false => return Err(interrupted(&runners, folder).await),
         }
-        watch.rest().await?;
     }
 }
 
@@ -286,7 +235,8 @@ async fn look(runners: &Runners, folder: &Folder) -> Result<Entry> {
     let ended = folder.has_report();
     let alive = !ended && runners.watch(folder).look().await?;
     let mut entry = folder.entry()?;
-    if !alive && entry.progress.report.is_none() {
+    // what is just being started is nowhere yet
+    if !alive && entry.progress.report.is_none() && !folder.is_being_started() {
         entry.progress.state = State::Interrupted;
     }
     folder.finish(&entry.progress)?;
@@ -301,7 +251,18 @@ pub async fn recent(config: &Config, most: usize) -> Result<Vec<Glance>> {
     }
     let mut glances = Vec::new();
     for folder in Journal::new(&config.home).all().into_iter().take(most) {
-        glances.push(glance(folder.id(), &look(&runners, &folder).await?));
+        // what is wrong with one hides no other
+        let entry = match look(&runners, &folder).await {
+            Ok(entry) => Ok(entry),
+            Err(error) => {
+                (config.say)(&format!("warning: {} is shown as it was last seen: {error}", folder.id()));
+                folder.entry()
+            }
+        };
+        match entry {
+            Ok(entry) => glances.push(glance(folder.id(), &entry)),
+            Err(error) => (config.say)(&format!("warning: {} is not shown: {error}", folder.id())),
+        }
     }
     Ok(glances)
 }
@@ -326,51 +287,6 @@ pub fn glance(id: &str, entry: &Entry) -> Glance {
     }
 }
 
-/// Cancels a migration and waits for its last word. One that has ended already is only reported.
-pub async fn cancel(config: &Config, id: &str) -> Result<(Folder, Entry)> {
-    let runners = Runners::new(config);
-    let folder = elsewhere::open(config, &runners, id).await?;
-    let running = look(&runners, &folder).await?;
-    if let Some(place) = folder.place() {
-        // where the conductor is gone its workers may still run
-        let left_workers = running.progress.state == State::Interrupted && place.kind() == RunnerKind::Modal;
-        if !running.progress.state.is_final() || left_workers {
-            runners.cancel(&place).await?;
-        }
-    }
-    let waited = tokio::time::timeout(CANCEL_WAIT, follow(config, &folder, |_| {})).await;
-    match waited {
-        Ok(Ok(_)) => {}
-        // it was ended from outside, so it could not say what it leaves
-        Ok(Err(error))
-            if error.kind() == ErrorKind::Interrupted && folder.place().is_some_and(|place| place.kind() == RunnerKind::Modal) =>
-        {
-            close(config, &folder).await?;
-        }
-        Ok(Err(_)) => {}
-        Err(_) => {
-            return Err(Error::new(ErrorKind::Unavailable, "the process that carries does not end").with("id", id));
-        }
-    }
-    let entry = look(&runners, &folder).await?;
-    Ok((folder, entry))
-}
-
-/// Writes the last word of a migration that was ended from outside: what is at the destination.
-async fn close(config: &Config, folder: &Folder) -> Result<()> {
-    let Entry { job, progress, .. } = folder.entry()?;
-    let destination = hub(config, job.request.destination.platform)?;
-    let traces = Traces {
-        before: progress.head.clone(),
-        created: progress.created,
-        committed: !progress.commits.is_empty(),
-        commit_under_way: progress.state == State::Committing,
-    };
-    let error = conductor::cancelled(&destination, &job.request.destination, traces).await;
-    let report = conductor::broken_off(&job, destination.page(&job.request.destination), progress.moved, progress.created, &error);
-    folder.close(report)
-}
-
 /// Compares two repositories by hash, without moving anything; with `deep` the destination is read back whole.
 pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Report> {
     let request = resolve::resolve(config, resolve::read(config, wanted)?, Purpose::Compare, &resolve::Accounts::default()).await?;
@@ -381,6 +297,7 @@ pub async fn verify(config: &Config, wanted: &Wanted, deep: bool) -> Result<Repo
 pub async fn verify_migration(config: &Config, id: &str, deep: bool) -> Result<Report> {
     let folder = elsewhere::open(config, &Runners::new(config), id).await?;
     let job = folder.job()?;
+    end::same_sites(config, &job)?;
     verify_request(config, &job.request, job.source_commit.as_deref(), deep).await
 }
 

@@ -8,7 +8,7 @@ use crate::conductor::{Proven, recheck};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Entry, Journal};
-use crate::protocol::{How, HowCounts, ProvenFile, Report, Request, State};
+use crate::protocol::{How, HowCounts, Job, ProvenFile, Report, Request, State};
 use crate::repo::{Digests, Platform, RepoRef, RepoType};
 use crate::runner::Runners;
 
@@ -54,6 +54,9 @@ pub struct Side {
     pub repo_type: RepoType,
     /// The commit.
     pub revision: Option<String>,
+    /// The site of the hub. Documents of before this was written say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 /// Counts over the files of a proof.
@@ -113,7 +116,8 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
             .with("report", report.verification.matched)
             .hint_to("the migration's folder was changed or is damaged; run the same migration again: it moves nothing and proves anew"));
     }
-    let request = entry.job.request;
+    let Job { request, endpoints, .. } = entry.job;
+    let site = |platform| Some(endpoints.of(platform).to_owned());
     Ok(ProofDocument {
         proof: FORMAT,
         program: format!("hf2ms {}", entry.progress.version.as_deref().unwrap_or("of an unknown version")),
@@ -124,12 +128,14 @@ fn document(id: &str, entry: Entry, report: Report) -> Result<ProofDocument> {
             repo: request.source.id.to_string(),
             repo_type: request.source.repo_type,
             revision: report.source.revision,
+            endpoint: site(request.source.platform),
         },
         destination: Side {
             platform: request.destination.platform,
             repo: request.destination.id.to_string(),
             repo_type: request.destination.repo_type,
             revision: report.destination.revision,
+            endpoint: site(request.destination.platform),
         },
         totals: ProofTotals {
             files: files.len() as u64,
@@ -229,8 +235,11 @@ impl ProofDocument {
 
 /// Compares a destination as it is now with a proof of it; with `deep` it is read back whole. The source need not exist any more.
 ///
-/// Fails with `NotFound` when the destination is not there.
+/// Fails with `NotFound` when the destination is not there, and with `Usage` when it lies at another site of its hub than is set now.
 pub async fn verify_proof(config: &Config, document: ProofDocument, deep: bool) -> Result<Report> {
+    if let Side { platform, endpoint: Some(then), .. } = &document.destination {
+        super::end::same_site(config, *platform, then)?;
+    }
     let proven = document.proven()?;
     recheck(&super::hub(config, proven.request.destination.platform)?, &proven, deep).await
 }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::hub::Source;
 use crate::journal::{Folder, Journal};
-use crate::protocol::{ByteCounts, Consent, DestinationReport, FileCounts, Report, Request, RunnerKind, State};
+use crate::protocol::{ByteCounts, Consent, DestinationReport, FileCounts, Job, Report, Request, RunnerKind, State};
 use crate::repo::{Digests, RepoType};
 
 /// The report that nothing is to do, where this machine can tell that without listing anything; else everything has to be looked at.
@@ -44,7 +44,7 @@ impl Batch {
 
 pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Option<(Request, Report)> {
     let began = Instant::now();
-    let all = answers(&Journal::new(&config.home), asked);
+    let all = answers(config, asked);
     if all.is_empty() {
         return super::glanced::look(config, asked, consent).await;
     }
@@ -59,13 +59,13 @@ pub(super) async fn look(config: &Config, asked: &Asked, consent: Consent) -> Op
     (unmoved && !loosened).then(|| (request, report(proven, began)))
 }
 
-/// The migrations of this machine that answered the same request, the newest first.
-fn answers(journal: &Journal, asked: &Asked) -> Vec<(Folder, Request)> {
+/// The migrations of this machine that answered the same request between the same sites, the newest first.
+fn answers(config: &Config, asked: &Asked) -> Vec<(Folder, Request)> {
     let answer = |folder: Folder| {
-        let request = folder.job().ok()?.request;
-        is_answer(&request, asked).then_some((folder, request))
+        let Job { request, endpoints, .. } = folder.job().ok()?;
+        (endpoints == config.endpoints && is_answer(&request, asked)).then_some((folder, request))
     };
-    journal.all().into_iter().filter_map(answer).collect()
+    Journal::new(&config.home).all().into_iter().filter_map(answer).collect()
 }
 
 /// The newest of them that proved every file, with its report.

@@ -5,14 +5,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::permission;
+use super::permission::{self, Right};
 use crate::config::{Config, ModalSettings};
 use crate::error::{Error, ErrorKind, ErrorReport, Result};
-use crate::hub::{Account, Grant, Source};
+use crate::hub::{Account, Grant, Hub, Source};
 use crate::plan::limits;
 use crate::repo::{Address, Platform, RepoId, RepoRef, RepoType};
 use crate::runner::modal::{Account as ModalAccount, ModalClient};
-use crate::secret::host_of;
 
 /// How long Modal may take to say whose token it is.
 const MODAL_ANSWER: Duration = Duration::from_secs(30);
@@ -122,21 +121,22 @@ async fn check(config: &Config, platform: Platform, destination: Option<&RepoId>
         scopes: Vec::new(),
         lacks: Vec::new(),
         destination: None,
-        hosts: hosts(config, platform),
+        hosts: config.token_hosts(platform),
         page: config.token_page(platform),
         error: None,
     };
-    let account = match super::hub(config, platform) {
-        Ok(hub) => hub.account().await,
-        Err(error) => Err(error),
+    let asked = async {
+        let hub = super::hub(config, platform)?;
+        let account = hub.account().await?;
+        Ok::<_, Error>((hub, account))
     };
-    match account {
-        Ok(account) => {
+    match asked.await {
+        Ok((hub, account)) => {
             check.scopes = account.grants.iter().map(Grant::describe).collect();
             let owed = account.owed.iter().map(|(org, steps)| format!("for `{org}`: {}", steps.join(", ")));
             check.lacks = permission::lacks(&account, &check.page).into_iter().chain(owed).collect();
             if let Some(id) = destination {
-                match may_write(&account, platform, id, &check.page) {
+                match may_write(&hub, &account, platform, id, &check.page).await {
                     Ok(()) => check.destination = Some(format!("{platform}:{id}")),
                     Err(error) => check.error = Some(ErrorReport::from(&error)),
                 }
@@ -161,24 +161,22 @@ async fn check(config: &Config, platform: Platform, destination: Option<&RepoId>
     check
 }
 
-/// Whether a token may write to a repository of this name, of either kind.
-fn may_write(account: &Account, platform: Platform, id: &RepoId, page: &str) -> Result<()> {
-    let of = |kind| permission::check(account, &RepoRef::new(platform, kind, id.clone()), page).map(|_| ());
-    of(RepoType::Model).or_else(|error| of(RepoType::Dataset).map_err(|_| error))
-}
-
-/// Hosts that receive the token: the endpoint's, and ModelScope's upload gateway (facts, modelscope §1.3).
-fn hosts(config: &Config, platform: Platform) -> Vec<String> {
-    let Ok(url) = config.endpoints.of(platform).parse() else { return Vec::new() };
-    let host = host_of(&url);
-    match platform {
-        Platform::HuggingFace => vec![host],
-        Platform::ModelScope if url.domain().is_none() => vec![format!("{host} (and its upload gateway)")],
-        Platform::ModelScope => {
-            let base = if host.split('.').count() >= 3 { host.split_once('.').map_or(host.as_str(), |(_, base)| base) } else { &host };
-            vec![host.clone(), format!("lfs.{base}")]
+/// Whether a token may write to a repository of this name, of either kind; one for single repositories may only where they are.
+async fn may_write(hub: &Hub, account: &Account, platform: Platform, id: &RepoId, page: &str) -> Result<()> {
+    let mut refusal = None;
+    for kind in [RepoType::Model, RepoType::Dataset] {
+        let repo = RepoRef::new(platform, kind, id.clone());
+        match permission::check(account, &repo, page) {
+            Ok(Right::Whole) => return Ok(()),
+            Ok(Right::OnlyIfThere) => match permission::is_there(hub, account, &repo, page).await {
+                Ok(()) => return Ok(()),
+                // of two reasons this one is about the very repository
+                Err(error) => refusal = Some(error),
+            },
+            Err(error) => refusal = refusal.or(Some(error)),
         }
     }
+    refusal.map_or(Ok(()), Err)
 }
 
 /// Asks Modal whose token it is. A token that is not there is no error, because a migration can run on this machine; half of one is.
@@ -210,7 +208,7 @@ async fn modal(config: &Config) -> PlatformCheck {
         (Err(error), _) => Err(error),
         (Ok(settings), _) => {
             (check.present, check.origin) = (true, Some(settings.origin.clone()));
-            check.hosts = servers(&settings);
+            check.hosts = settings.hosts();
             timeout(MODAL_ANSWER, account(&settings, config.say)).await.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Unavailable, "Modal does not answer").with("waited", format!("{} s", MODAL_ANSWER.as_secs())))
             })
@@ -242,11 +240,6 @@ async fn account(settings: &ModalSettings, say: fn(&str)) -> Result<ModalAccount
     let client = ModalClient::connect(settings).await?;
     client.tell_to(say);
     client.whoami().await
-}
-
-/// Hosts of which the first that answers receives the token.
-fn servers(settings: &ModalSettings) -> Vec<String> {
-    settings.servers.iter().filter_map(|server| Some(host_of(&server.parse().ok()?))).collect()
 }
 
 /// Until when Modal's token is good, if it expires.

@@ -127,11 +127,14 @@ pub const TABLE: &[Limit] = &[
     ms("quota", "more than the account's quota", Says::FirstWrite),
 ];
 
+/// What to do about a name that the destination does not take, for one repository.
+pub const ANOTHER_NAME: &str = "give the copy another name with --dest NS/NAME";
+
 /// Refuses a name that the destination would not take for a new repository, nor have.
 ///
 /// Fails with `Usage`.
 pub fn check_name(hub: Platform, id: &RepoId) -> Result<()> {
-    let (name, both, hint) = (id.name(), [id.namespace(), id.name()], "give the copy another name with --dest NS/NAME");
+    let (name, both) = (id.name(), [id.namespace(), id.name()]);
     let why = match hub {
         Platform::ModelScope => return Ok(()),
         Platform::HuggingFace if both.iter().any(|part| part.starts_with(['-', '.']) || part.ends_with(['-', '.'])) => {
@@ -144,5 +147,5 @@ pub fn check_name(hub: Platform, id: &RepoId) -> Result<()> {
         Platform::HuggingFace if name.len() > HUGGING_FACE_NAME => "Hugging Face takes no name of more than 96 characters",
         Platform::HuggingFace => return Ok(()),
     };
-    Err(Error::usage(why, hint).with("got", format!("`{id}`")))
+    Err(Error::usage(why, ANOTHER_NAME).with("got", format!("`{id}`")))
 }

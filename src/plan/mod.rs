@@ -166,7 +166,7 @@ impl TransferPlan {
             return Err(Error::usage("no file of the source is selected", "check the globs of --include and --exclude")
                 .with("files", source.files.len()));
         }
-        rules::holds(&request.destination, &items)?;
+        rules::holds(&request.destination, &items, grounds.stays)?;
         let visibility = match destination {
             Some(existing) => existing.manifest.visibility,
             None => source.visibility.of_new_copy(),

@@ -46,17 +46,22 @@ fn collision(existing: &Manifest, path: &RepoPath) -> Option<String> {
     below.then(|| "the destination has a folder of this name".to_owned())
 }
 
-/// Refuses a result that the destination could not list, because it could not be proven.
-pub(super) fn holds(destination: &RepoRef, items: &[Item]) -> Result<()> {
+/// What ModelScope puts into a model that is created.
+const MODELSCOPES_OWN: [&str; 3] = [".gitattributes", "README.md", "configuration.json"];
+
+/// Refuses a result that the destination could not list, because it could not be proven: with what stays there, or what the hub puts into a new one.
+pub(super) fn holds(destination: &RepoRef, items: &[Item], stays: Option<&Manifest>) -> Result<()> {
     if destination.platform != Platform::ModelScope || destination.repo_type == RepoType::Dataset {
         return Ok(());
     }
-    match folders(items).into_iter().find(|(_, entries)| *entries >= MODELSCOPE_FOLDER) {
+    let stays = stays.map_or_else(|| MODELSCOPES_OWN.to_vec(), |stays| stays.files.iter().map(|file| file.path.as_str()).collect());
+    let paths = wanted(items).map(|item| item.file.path.as_str()).chain(stays);
+    match folders(paths).into_iter().find(|(_, entries)| *entries >= MODELSCOPE_FOLDER) {
         None => Ok(()),
         Some((folder, _)) => {
             Err(Error::new(ErrorKind::Unsupported, "ModelScope could not list a folder of a model with 3,000 entries or more")
                 .with("folder", shown(folder))
-                .hint_to("migrate it as a dataset, or take fewer files with --include"))
+                .hint_to("take fewer files with --include or --exclude"))
         }
     }
 }
@@ -72,7 +77,7 @@ pub(super) fn advice(destination: &RepoRef, items: &[Item]) -> Vec<String> {
     let large = items.iter().filter(|item| matches!(item.decision, Decision::Copy { .. }) && item.file.size > file);
     let mut advice: Vec<_> =
         large.map(|item| format!("{}: {} GB in one file, {but} (over {} GB)", item.file.path, item.file.size / GB, file / GB)).collect();
-    let full = folders(items).into_iter().filter(|(_, entries)| *entries > folder);
+    let full = folders(wanted(items).map(|item| item.file.path.as_str())).into_iter().filter(|(_, entries)| *entries > folder);
     advice.extend(full.map(|(path, entries)| format!("folder {}: {entries} entries, {but} (over {folder})", shown(path))));
     let count = wanted(items).count();
     if count > files {
@@ -93,10 +98,9 @@ const GB: u64 = 1_000_000_000;
 const MB: u64 = 1_000_000;
 
 /// How many entries each folder will have.
-fn folders(items: &[Item]) -> BTreeMap<&str, usize> {
+fn folders<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
     let mut folders: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
-    for item in wanted(items) {
-        let path = item.file.path.as_str();
+    for path in paths {
         let mut end = path.len();
         while let Some(slash) = path[..end].rfind('/') {
             folders.entry(&path[..slash]).or_default().insert(&path[slash + 1..end]);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProvenFiles, Report, Request};
+use super::{Endpoints, ProvenFiles, Report, Request};
 use crate::repo::{Digests, RepoPath, Visibility};
 
 /// One line on a process's standard output.
@@ -34,6 +34,9 @@ pub enum What {
         /// The source's commit that it was told to migrate.
         #[serde(default)]
         source_commit: Option<String>,
+        /// Between which sites. Not told by earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoints: Option<Endpoints>,
     },
     /// The plan it follows.
     Planned {

@@ -14,7 +14,7 @@ pub struct Address {
     pub repo_type: Option<RepoType>,
     /// The name.
     pub id: RepoId,
-    /// After `@`, or `/tree/` in a page's path.
+    /// After `@`, or where a page's address has it: `/tree/REV`, `?version=REV`.
     pub revision: Option<String>,
 }
 
@@ -61,8 +61,14 @@ impl Address {
         };
         let [namespace, name, more @ ..] = rest else { return Err(refuse("not the page of a repository")) };
         let shown = match more {
-            ["tree" | "blob" | "resolve", shown, ..] => Some(revision(&decoded(shown))?),
-            _ => None,
+            ["tree" | "blob" | "resolve" | "raw" | "commit" | "commits", shown, ..] => Some(revision(&decoded(shown))?),
+            // ModelScope's pages: of a file, and of a version, which stands after the question mark
+            ["file", "view", shown, ..] => Some(revision(&decoded(shown))?),
+            _ => {
+                let of_version = |key: &str| ["version", "revision"].iter().any(|known| key.eq_ignore_ascii_case(known));
+                let shown = url.query_pairs().find(|(key, value)| of_version(key) && !value.is_empty());
+                shown.map(|(_, shown)| revision(&shown)).transpose()?
+            }
         };
         let id = format!("{namespace}/{name}").parse::<RepoId>()?;
         Ok(Self { platform: Some(platform), repo_type: Some(repo_type), id, revision: at.or(shown) })
@@ -109,6 +115,13 @@ mod tests {
             parse("https://www.modelscope.cn/models/alice/bert/files").unwrap(),
             (Some(ModelScope), Some(RepoType::Model), name(), None)
         );
+        for page in ["raw/v1/README.md", "commit/v1", "commits/v1", "blob/v1/a.txt", "resolve/v1/a.txt?download=true"] {
+            assert_eq!(parse(&format!("https://huggingface.co/alice/bert/{page}")).unwrap().3, some("v1"), "{page}");
+        }
+        for page in ["files?version=v1", "file/view/v1/a.txt?status=1", "summary?version=v1", "resolve/v1/a.txt"] {
+            let text = format!("https://www.modelscope.cn/models/alice/bert/{page}");
+            assert_eq!(parse(&text).unwrap().3, some("v1"), "{page}");
+        }
         assert_eq!(parse("http://127.0.0.1:9/datasets/alice/bert").unwrap().1, Some(RepoType::Dataset));
     }
 

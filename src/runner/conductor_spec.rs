@@ -10,7 +10,7 @@ use crate::config::ModalSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::modal::Container;
 use crate::plan::rates::Way;
-use crate::protocol::{Job, Request};
+use crate::protocol::Job;
 use crate::secret::{Token, Tokens};
 
 /// As long as Modal lets a sandbox live.
@@ -36,12 +36,12 @@ pub fn spec(job: &Job, tokens: &Tokens, settings: &ModalSettings) -> SandboxSpec
         secrets.insert("MODAL_TOKEN_ID".to_owned(), settings.token_id.clone());
         secrets.insert("MODAL_TOKEN_SECRET".to_owned(), settings.token_secret.clone());
     }
-    let mut tags = names::of_conductors(&names::of_destination(&job.request.destination));
+    let mut tags = names::of_conductors(&names::of_destination(job));
     tags.insert(tag::ID.to_owned(), job.id.clone());
-    tags.insert(tag::REQUEST.to_owned(), digest_of(&job.request));
+    tags.insert(tag::REQUEST.to_owned(), digest_of(job));
     tags.insert(tag::GENERATION.to_owned(), job.before.generation().to_string());
     SandboxSpec {
-        name: Some(names::of_conductor(&job.request.destination, job.before.generation())),
+        name: Some(names::of_conductor(job, job.before.generation())),
         tags,
         args: [PROGRAM, "run-job", "--job", JOB].map(str::to_owned).into(),
         secrets,
@@ -58,8 +58,10 @@ fn life(max_seconds: Option<u64>) -> Duration {
     max_seconds.map_or(LIFE, |seconds| Duration::from_secs(seconds).saturating_add(LAST_WORD).min(LIFE))
 }
 
-fn digest_of(request: &Request) -> String {
-    names::digest(serde_json::to_string(request).unwrap_or_default().as_bytes())
+/// What is migrated: the request, between which sites, and from which commit.
+fn digest_of(job: &Job) -> String {
+    let what = (&job.request, &job.endpoints, &job.source_commit);
+    names::digest(serde_json::to_string(&what).unwrap_or_default().as_bytes())
 }
 
 #[cfg(test)]

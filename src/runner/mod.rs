@@ -35,6 +35,9 @@ pub enum Place {
     Modal {
         /// Its name, which no other running sandbox has.
         name: String,
+        /// The migration it conducts: another one may have had the name before, or may have it now.
+        #[serde(default)]
+        migration: String,
         /// Its id; absent while it is not known whether it was created.
         sandbox: Option<String>,
         /// Modal's environment; empty is the workspace's default.
@@ -57,8 +60,13 @@ impl Place {
 pub enum Started {
     /// It runs, at this place.
     Here(Place),
-    /// Another one writes to the destination already: the id of its migration.
-    Already(String),
+    /// Another one writes to the destination already.
+    Already {
+        /// The id of its migration.
+        id: String,
+        /// Whether it does the same.
+        same: bool,
+    },
 }
 
 /// Runs conductors. Each goes on when the process that started it ends.

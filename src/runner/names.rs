@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::repo::RepoRef;
+use crate::protocol::Job;
 
 /// Where the program lies in a container.
 pub const PROGRAM: &str = "/hf2ms/hf2ms";
@@ -41,14 +41,16 @@ pub mod tag {
     pub const CUT: &str = "cut";
 }
 
-/// What stands for a destination in names and tags.
-pub fn of_destination(destination: &RepoRef) -> String {
-    digest(format!("{} {destination}", destination.repo_type).to_lowercase().as_bytes())
+/// What stands for a job's destination in names and tags. Repositories of one name at two sites of a hub are two.
+pub fn of_destination(job: &Job) -> String {
+    let destination = &job.request.destination;
+    let endpoint = job.endpoints.of(destination.platform);
+    digest(format!("{} {destination} {endpoint}", destination.repo_type).to_lowercase().as_bytes())
 }
 
-/// The name of a conductor that writes to a destination: of the first of its migration, or of one that succeeds others.
-pub fn of_conductor(destination: &RepoRef, generation: u32) -> String {
-    format!("{PREFIX}{}{GENERATION}{generation}", of_destination(destination))
+/// The name of a job's conductor: of the first of its migration, or of one that succeeds others.
+pub fn of_conductor(job: &Job, generation: u32) -> String {
+    format!("{PREFIX}{}{GENERATION}{generation}", of_destination(job))
 }
 
 /// What stands for the destination in a conductor's name.
@@ -82,16 +84,26 @@ pub fn digest(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::{Platform, RepoType};
+    use serde_json::json;
+
+    fn job(kind: &str, name: &str, endpoint: &str) -> Job {
+        let repo = |platform: &str| json!({ "platform": platform, "type": kind, "id": name });
+        let request = json!({ "source": repo("hf"), "revision": null, "destination": repo("ms") });
+        let consent = json!({ "risks": false, "loosened_visibility": false });
+        let endpoints = json!({ "hf": "https://hf.example", "ms": endpoint });
+        serde_json::from_value(json!({ "protocol": 1, "id": "m", "role": "conductor", "request": request, "source_commit": null,
+            "consent": consent, "endpoints": endpoints }))
+        .unwrap()
+    }
 
     #[test]
     fn a_destination_is_the_same_however_it_is_written_and_found_again_in_its_conductors_name() {
-        let of = |name: &str| RepoRef { platform: Platform::ModelScope, repo_type: RepoType::Model, id: name.parse().unwrap() };
-        let first = |destination: &RepoRef| of_conductor(destination, 1);
+        let of = |name: &str| job("model", name, "https://ms.example");
+        let first = |job: &Job| of_conductor(job, 1);
         assert_eq!(first(&of("Alice/Bert")), first(&of("alice/bert")));
         assert_ne!(first(&of("alice/bert")), first(&of("alice/bart")));
-        let dataset = RepoRef { repo_type: RepoType::Dataset, ..of("alice/bert") };
-        assert_ne!(first(&of("alice/bert")), first(&dataset));
+        assert_ne!(first(&of("alice/bert")), first(&job("dataset", "alice/bert", "https://ms.example")));
+        assert_ne!(first(&of("alice/bert")), first(&job("model", "alice/bert", "https://other.example")));
         for generation in [1, 2, 10] {
             let name = of_conductor(&of("alice/bert"), generation);
             assert_eq!(generation_in(&name), Some(generation));

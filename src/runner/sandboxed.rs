@@ -39,6 +39,16 @@ pub struct Found {
     pub alive: bool,
 }
 
+impl Found {
+    /// The id of its sandbox.
+    pub(super) fn sandbox(&self) -> Option<&str> {
+        match &self.place {
+            Place::Modal { sandbox, .. } => sandbox.as_deref(),
+            Place::Local { .. } => None,
+        }
+    }
+}
+
 impl Sandboxed {
     /// Keeps how to reach Modal. What is wrong with that is said when it is needed.
     pub(super) fn new(config: &Config) -> Self {
@@ -66,30 +76,52 @@ impl Sandboxed {
 
     /// Conductors of this program in the cloud, the newest first; of one migration, or of all.
     pub async fn conductors(&self, id: Option<&str>) -> Result<Vec<Found>> {
-        let mut tags = BTreeMap::from([(tag::OURS.to_owned(), "1".to_owned()), (tag::ROLE.to_owned(), "conductor".to_owned())]);
-        tags.extend(id.map(|id| (tag::ID.to_owned(), id.to_owned())));
-        let environment = self.environment();
-        let listed = self.client().await?.list(&tags, true).await?;
-        Ok(listed.into_iter().filter_map(|sandbox| found(sandbox, &environment)).collect())
+        listed(self.client().await?, id, &self.environment()).await
+    }
+
+    /// The conductors of the migration that runs or ran at a place, the newest first.
+    pub(super) async fn conductors_of(&self, place: &Place) -> Result<Vec<Found>> {
+        match place {
+            Place::Modal { migration, environment, .. } => listed(&self.client_at(place).await?, Some(migration), environment).await,
+            Place::Local { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// The client for what runs at a place, which may be in another environment than the one that is configured now.
+    pub(super) async fn client_at(&self, place: &Place) -> Result<ModalClient> {
+        let client = self.client().await?;
+        Ok(match place {
+            Place::Modal { environment, .. } => client.of_environment(environment),
+            Place::Local { .. } => client.clone(),
+        })
     }
 
     fn environment(&self) -> String {
         self.settings.as_ref().map(|settings| settings.environment.clone()).unwrap_or_default()
     }
 
-    /// The id of the sandbox at a place; looked up by its name where the process that created it did not live to note it.
+    /// The id of the sandbox at a place; looked up where the process that created it did not live to note it. Its name follows from the
+    /// destination, so it may be that of another migration before or after this one: that is no answer.
     pub(super) async fn sandbox_at(&self, place: &Place) -> Result<Option<String>> {
-        match place {
-            Place::Modal { sandbox: Some(sandbox), .. } => Ok(Some(sandbox.clone())),
-            Place::Modal { name, .. } => self.client().await?.find(name).await,
-            Place::Local { .. } => Ok(None),
+        let Place::Modal { name, migration, sandbox, .. } = place else { return Ok(None) };
+        if sandbox.is_some() {
+            return Ok(sandbox.clone());
         }
+        let client = self.client_at(place).await?;
+        if let Some(named) = client.find(name).await?
+            && tags_of(&client, &named).await?.get(tag::ID) == Some(migration)
+        {
+            return Ok(Some(named));
+        }
+        let generation = names::generation_in(name).unwrap_or(1);
+        let found = self.conductors_of(place).await?.into_iter().find(|found| found.generation == generation);
+        Ok(found.and_then(|found| found.sandbox().map(str::to_owned)))
     }
 
     /// What ended the sandbox at a place, if it ended badly.
     pub(super) async fn failure(&self, place: &Place) -> Result<Option<Error>> {
         match self.sandbox_at(place).await? {
-            Some(sandbox) => Ok(self.client().await?.poll(&sandbox).await?.and_then(|ended| ended.failure())),
+            Some(sandbox) => Ok(self.client_at(place).await?.poll(&sandbox).await?.and_then(|ended| ended.failure())),
             None => Ok(None),
         }
     }
@@ -97,7 +129,7 @@ impl Sandboxed {
     /// The conductor that writes to the destination already, if there is one. Its own name would not tell: one that succeeds another has a
     /// name of its own.
     async fn writing(&self, client: &ModalClient, job: &Job, spec: &SandboxSpec) -> Result<Option<Started>> {
-        let tags = names::of_conductors(&names::of_destination(&job.request.destination));
+        let tags = names::of_conductors(&names::of_destination(job));
         match client.list(&tags, false).await?.into_iter().next() {
             Some(conductor) => already(job, spec, &conductor.tags).map(Some),
             None => Ok(None),
@@ -117,7 +149,7 @@ impl Runner for Sandboxed {
         let mounted = Job { modal: (job.workers > 0).then(|| settings.address()), ..job.clone() };
         let prepared = client.prepare(&conductor_spec::files(&mounted, program)?).await?;
         let name = spec.name.clone().unwrap_or_default();
-        let place = |sandbox| Place::Modal { name: name.clone(), sandbox, environment: self.environment() };
+        let place = |sandbox| Place::Modal { name: name.clone(), migration: job.id.clone(), sandbox, environment: self.environment() };
         // noted before it is created: should this process end now, it is found by its name
         folder.set_place(&place(None))?;
         let sandbox = client.create(&prepared, &spec).await?;
@@ -135,7 +167,7 @@ impl Runner for Sandboxed {
 
     async fn is_alive(&self, place: &Place) -> Result<bool> {
         match self.sandbox_at(place).await? {
-            Some(sandbox) => match self.client().await?.poll(&sandbox).await {
+            Some(sandbox) => match self.client_at(place).await?.poll(&sandbox).await {
                 Ok(ended) => Ok(ended.is_none()),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
                 Err(error) => Err(error),
@@ -145,56 +177,63 @@ impl Runner for Sandboxed {
     }
 
     async fn cancel(&self, place: &Place) -> Result<()> {
-        let Place::Modal { name, .. } = place else { return Ok(()) };
-        let client = self.client().await?;
+        let Place::Modal { name, migration, .. } = place else { return Ok(()) };
+        let client = self.client_at(place).await?;
         let mut destination = names::destination_in(name).map(str::to_owned);
         // conductors first, because they would start others in the place of those that end
         if let Some(sandbox) = self.sandbox_at(place).await? {
             client.terminate(&sandbox).await?;
-            let tags = match client.tags(&sandbox).await {
-                // Modal does not know it any more; its workers may run all the same
-                Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-                tags => tags?,
-            };
+            let tags = tags_of(&client, &sandbox).await?;
             destination = destination.or_else(|| tags.get(tag::TO).cloned());
+        }
+        let Some(destination) = destination else { return Ok(()) };
+        let mut others = false;
+        for conductor in client.list(&names::of_conductors(&destination), false).await? {
             // it may have started its successor a moment before
-            if let Some((id, destination)) = tags.get(tag::ID).zip(destination.as_deref()) {
-                let mut same = names::of_conductors(destination);
-                same.insert(tag::ID.to_owned(), id.clone());
-                for successor in client.list(&same, false).await? {
-                    client.terminate(&successor.id).await?;
-                }
+            match conductor.tags.get(tag::ID) == Some(migration) {
+                true => client.terminate(&conductor.id).await.map(|_| ())?,
+                false => others = true,
             }
         }
-        match destination {
-            Some(destination) => workers::end_all(client, &destination).await,
-            None => Ok(()),
-        }
+        // where another migration has begun in its place, the workers are that one's
+        if others { Ok(()) } else { workers::end_all(&client, &destination).await }
     }
+}
+
+/// A sandbox's tags; none where Modal does not know it any more.
+async fn tags_of(client: &ModalClient, sandbox: &str) -> Result<BTreeMap<String, String>> {
+    match client.tags(sandbox).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        tags => tags,
+    }
+}
+
+/// The conductors of one migration, or of all, the newest first, finished ones too.
+async fn listed(client: &ModalClient, id: Option<&str>, environment: &str) -> Result<Vec<Found>> {
+    let mut tags = BTreeMap::from([(tag::OURS.to_owned(), "1".to_owned()), (tag::ROLE.to_owned(), "conductor".to_owned())]);
+    tags.extend(id.map(|id| (tag::ID.to_owned(), id.to_owned())));
+    Ok(client.list(&tags, true).await?.into_iter().filter_map(|sandbox| found(sandbox, environment)).collect())
 }
 
 fn found(sandbox: Listed, environment: &str) -> Option<Found> {
     let id = sandbox.tags.get(tag::ID)?.clone();
-    let place = Place::Modal { name: sandbox.name.unwrap_or_default(), sandbox: Some(sandbox.id), environment: environment.to_owned() };
+    let place = Place::Modal {
+        name: sandbox.name.unwrap_or_default(),
+        migration: id.clone(),
+        sandbox: Some(sandbox.id),
+        environment: environment.to_owned(),
+    };
     let generation = sandbox.tags.get(tag::GENERATION).and_then(|number| number.parse().ok()).unwrap_or(1);
     Some(Found { id, generation, place, alive: sandbox.ended.is_none() })
 }
 
 /// What it means that a conductor with these tags writes to the destination.
 fn already(job: &Job, spec: &SandboxSpec, tags: &BTreeMap<String, String>) -> Result<Started> {
-    match (tags.get(tag::ID), tags.get(tag::REQUEST)) {
-        (Some(id), request) if request == spec.tags.get(tag::REQUEST) => Ok(Started::Already(id.clone())),
-        (id, _) => Err(busy(job, id.map(String::as_str))),
-    }
-}
-
-fn busy(job: &Job, id: Option<&str>) -> Error {
-    let error =
-        Error::new(ErrorKind::Conflict, "another migration writes to this destination").with("destination", &job.request.destination);
-    match id {
-        Some(id) => {
-            error.with("id", id).hint_to(format!("follow it with `hf2ms status {id} --follow`, or stop it with `hf2ms cancel {id}`"))
-        }
-        None => error.hint_to("wait until it has ended; its sandbox is in the app hf2ms on Modal's dashboard"),
+    let same = tags.get(tag::REQUEST) == spec.tags.get(tag::REQUEST);
+    match tags.get(tag::ID) {
+        Some(id) => Ok(Started::Already { id: id.clone(), same }),
+        None => Err(Error::new(ErrorKind::Conflict, "another migration writes to this destination")
+            .with("destination", &job.request.destination)
+            .hint_to("wait until it has ended; its sandbox is in the app hf2ms on Modal's dashboard")),
     }
 }

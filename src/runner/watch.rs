@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::modal::{Lines, Output, Sandbox};
+use super::sandboxed::Found;
 use super::{Place, Runners, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Folder, Sink};
@@ -18,6 +19,8 @@ const SEEN: Duration = Duration::from_secs(1);
 /// How long a look waits for the first line from the cloud, and for each that follows: then all that was written has come.
 const FIRST: Duration = Duration::from_secs(2);
 const NEXT: Duration = Duration::from_millis(100);
+/// How long lines are taken that come without a pause: then what they say is shown.
+const MOST: Duration = Duration::from_secs(1);
 /// How long it may take to read out what has ended.
 const LAST: Duration = Duration::from_secs(30);
 /// How long one rest waits for a line.
@@ -32,6 +35,8 @@ pub struct Watch {
     looked: bool,
     /// When a process of this machine was last seen alive.
     seen: Option<Instant>,
+    /// Since when it is waited for another process that reads what has ended.
+    waits: Option<Instant>,
 }
 
 /// The output of a sandbox, and the way into the folder. One process at a time has it; others read the folder.
@@ -48,7 +53,7 @@ struct Reading {
 
 impl Watch {
     pub(super) fn new(runners: Runners, folder: Folder) -> Self {
-        Self { runners, folder, sandbox: None, reading: None, looked: false, seen: None }
+        Self { runners, folder, sandbox: None, reading: None, looked: false, seen: None, waits: None }
     }
 
     /// Brings what was said until now into the folder, and tells whether it still runs; of one on this machine, whether
@@ -93,8 +98,22 @@ impl Watch {
                 }
                 if reading.over { self.runners.is_alive(place).await } else { Ok(true) }
             }
-            None => self.runners.is_alive(place).await,
+            None if self.runners.is_alive(place).await? => Ok(true),
+            None => self.wait_for_reader(),
         }
+    }
+
+    /// What ended has said everything, and another process of this machine brings it to the folder: not yet, as far as is known here.
+    ///
+    /// Fails with `Conflict` when that does not come to its end either.
+    fn wait_for_reader(&mut self) -> Result<bool> {
+        let waits = *self.waits.get_or_insert_with(Instant::now);
+        if waits.elapsed() < LAST {
+            return Ok(true);
+        }
+        Err(Error::new(ErrorKind::Conflict, "another process of this machine reads what the migration said, and does not get on")
+            .with("id", self.folder.id())
+            .hint_to("it is a `hf2ms migrate` or `hf2ms status` that was stopped: let it go on, or end it"))
     }
 
     /// Waits until there may be more.
@@ -109,18 +128,21 @@ impl Watch {
 
     /// Where the migration goes on after a conductor that ended without a last word.
     async fn successor(&self, place: &Place) -> Result<Option<Place>> {
-        let Place::Modal { name, environment, .. } = place else { return Ok(None) };
+        let Place::Modal { name, migration, environment, .. } = place else { return Ok(None) };
         if self.sandbox.is_none() || self.reading.as_ref().is_some_and(|reading| reading.reported) {
             return Ok(None);
         }
         if let Some((name, sandbox)) = self.reading.as_ref().and_then(|reading| reading.handed_over.clone()) {
-            return Ok(Some(Place::Modal { name, sandbox: Some(sandbox), environment: environment.clone() }));
+            let (migration, environment) = (migration.clone(), environment.clone());
+            return Ok(Some(Place::Modal { name, migration, sandbox: Some(sandbox), environment }));
         }
         // it may have told somebody else
         let generation = names::generation_in(name).unwrap_or(1);
-        let conductors = self.runners.modal().conductors(Some(self.folder.id())).await?;
+        let conductors = self.runners.modal().conductors_of(place).await?;
         let newest = conductors.into_iter().max_by_key(|found| found.generation);
-        Ok(newest.filter(|found| found.generation > generation).map(|found| found.place))
+        // a list may leave out the names of what has ended, and then nothing else tells that it is the one that was read
+        let is_next = |found: &Found| found.generation > generation && found.sandbox() != self.sandbox.as_deref();
+        Ok(newest.filter(is_next).map(|found| found.place))
     }
 
     /// Begins to read, unless somebody else does. Says whether there is a sandbox.
@@ -140,8 +162,9 @@ impl Watch {
             && let Some(sink) = self.folder.sink()?
         {
             let mark = sink.mark().and_then(|mark| serde_json::from_value(mark).ok());
-            let lines = modal.client().await?.patient().lines(&Sandbox::known(sandbox), mark.as_ref());
+            let lines = modal.client_at(place).await?.patient().lines(&Sandbox::known(sandbox), mark.as_ref());
             self.reading = Some(Reading { lines, sink, over: false, reported: false, handed_over: None });
+            self.waits = None;
         }
         Ok(true)
     }
@@ -157,20 +180,18 @@ impl Reading {
         Ok(())
     }
 
-    /// Takes lines until none comes for a moment.
+    /// Takes lines until none comes for a moment, or for as long as one look takes.
     async fn read(&mut self, first: Duration) -> Result<()> {
         let mut until = Instant::now() + first;
-        while let Ok(line) = timeout_at(until, self.lines.next()).await {
+        let end = until + MOST;
+        while Instant::now() < end
+            && let Ok(line) = timeout_at(until, self.lines.next()).await
+        {
             match line? {
                 Some(Output::Line(line)) => {
                     // a line that is no event, from whatever wrapped the process, says nothing
                     if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                        self.sink.take(event.seq, &line)?;
-                        match event.what {
-                            What::Report(_) => self.reported = true,
-                            What::HandedOver { name, sandbox } => self.handed_over = Some((name, sandbox)),
-                            _ => {}
-                        }
+                        self.take(event, &line)?;
                     }
                 }
                 // what is missing is only how it went: the report comes last
@@ -184,5 +205,16 @@ impl Reading {
         }
         let mark = serde_json::to_value(self.lines.mark()).map_err(|error| Error::new(ErrorKind::Local, "no JSON").because(error))?;
         self.sink.keep(&mark)
+    }
+
+    fn take(&mut self, event: Event, line: &str) -> Result<()> {
+        match event.what {
+            // the last word of another migration is not this one's
+            What::Report(report) if report.id != self.sink.id() => return Ok(()),
+            What::Report(_) => self.reported = true,
+            What::HandedOver { name, sandbox } => self.handed_over = Some((name, sandbox)),
+            _ => {}
+        }
+        self.sink.take(event.seq, line)
     }
 }

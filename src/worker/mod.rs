@@ -10,6 +10,7 @@ mod reader;
 mod send;
 mod slabs;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +103,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
 
     /// Asks for these blobs and gives back the ones the destination lacks.
     pub async fn missing(&self, files: &[FileEntry]) -> Result<Vec<FileEntry>> {
-        let groups: Vec<_> = files.chunks(self.destination.limits().negotiate).map(<[FileEntry]>::to_vec).collect();
+        let mut waiting: VecDeque<_> = files.to_vec().into();
+        let mut groups = Vec::new();
+        while !waiting.is_empty() {
+            groups.push(self.next_group(&mut waiting));
+        }
         let asked = groups.into_iter().map(|group| self.negotiate(group));
         let mut answers = futures_util::stream::iter(asked).buffered(NEGOTIATIONS);
         let mut missing = Vec::new();

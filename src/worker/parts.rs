@@ -25,7 +25,7 @@ pub(super) struct Part {
 }
 
 impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
-    /// Sends one part, again if its connection breaks, and gives its tag. A refused URL has expired: a new ticket for the same upload goes on from there, one
+    /// Sends one part, again if its connection breaks, and gives its tag. A refused URL has expired or is of an upload that is gone: a new ticket for the same upload goes on from there, one
     /// for another ends the file's try.
     pub(super) async fn carry_part(&self, file: &FileEntry, mut part: Part, hash: &mut PartHash, flight: &Flight) -> Result<String> {
         let mut backoff = Backoff::new(Patience::PATIENT);
@@ -39,15 +39,17 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
             flight.back(sent);
             let error = error.with("part", part.index + 1);
             let wait = match error.retryable() {
-                // the URL has expired: only a new ticket helps, and only if it names the same upload
-                Retry::Later(_) if error.kind() == ErrorKind::Forbidden => match self.renewed(file, &part).await? {
-                    Some(request) if renewals < RENEWALS => {
-                        renewals += 1;
-                        part.request = request;
-                        Some(Duration::ZERO)
+                // the URL has expired, or its upload is gone: only a new ticket helps, and only if it names the same upload
+                Retry::Later(_) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                    match self.renewed(file, &part).await? {
+                        Some(request) if renewals < RENEWALS => {
+                            renewals += 1;
+                            part.request = request;
+                            Some(Duration::ZERO)
+                        }
+                        _ => return Err(error),
                     }
-                    _ => return Err(error),
-                },
+                }
                 Retry::Later(asked) => backoff.next(asked),
                 Retry::Never => return Err(error),
             };

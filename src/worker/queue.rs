@@ -16,7 +16,8 @@ use crate::repo::FileEntry;
 /// A ticket older than this is asked for anew before it is used; the shortest lived signed URL seen lasts 20 minutes (facts,
 /// modelscope §2.4).
 const TICKET_AGE: Duration = Duration::from_secs(600);
-/// One negotiation is about no more bytes than this, so that its tickets are used while they are young.
+/// One negotiation is about no more bytes than this, so that its tickets are used while they are young, and because its answer names the
+/// address of every part.
 const NEGOTIATED_BYTES: u64 = 64 << 30;
 
 /// A file whose blob the destination lacks, how to send it, and since when that is known.
@@ -66,7 +67,8 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         }
     }
 
-    fn next_group(&self, waiting: &mut VecDeque<FileEntry>) -> Vec<FileEntry> {
+    /// The files that are asked for next, in one call.
+    pub(super) fn next_group(&self, waiting: &mut VecDeque<FileEntry>) -> Vec<FileEntry> {
         let (mut group, mut bytes) = (Vec::new(), 0);
         while let Some(file) = waiting.pop_front() {
             bytes += file.size;
@@ -132,10 +134,10 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
         }
     }
 
-    /// Ends an upload. After a failure the destination is asked whether it ended after all; if not, what was sent is offered once more,
-    /// because sending it again is dearer.
+    /// Ends an upload. After a failure the destination is asked whether it ended after all; if not, what was sent is offered again, for as
+    /// long as an outage is borne, because sending it again is dearer.
     pub(super) async fn complete(&self, ticket: &Ticket, tags: &[String]) -> Result<()> {
-        let mut backoff = Backoff::new(Patience::ATTENDED);
+        let mut backoff = Backoff::new(Patience::PATIENT);
         let mut ticket = ticket.clone();
         loop {
             let error = match self.destination.complete(&ticket, tags).await {
@@ -147,10 +149,11 @@ impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
                 None => return Ok(()),
                 Some(fresh) if parts::same_upload(&fresh.upload, &ticket.upload) => ticket = fresh,
                 // the address is of no use any more and there is no other for what was sent: the file starts over
-                Some(_) if error.kind() != ErrorKind::Unavailable => return Err(error),
+                Some(_) if !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::RateLimited) => return Err(error),
                 Some(_) => {}
             }
-            let Some(wait) = backoff.next(asked) else { return Err(error) };
+            let Some(wait) = backoff.next(asked) else { return Err(error.retry(Retry::Never)) };
+            self.destination.tell_wait(&error, wait);
             tokio::time::sleep(wait).await;
         }
     }

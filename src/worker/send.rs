@@ -34,6 +34,11 @@ impl Content {
         Self { file: FileEntry { digests: Digests::of(&bytes), ..file }, bytes, compared: 0, room: None }
     }
 
+    /// Bytes of [`Worker::room`] that it takes.
+    pub fn held(&self) -> u64 {
+        (self.bytes.len() as u64).next_multiple_of(1024)
+    }
+
     /// The same content for another path.
     #[must_use]
     pub fn under(&self, file: FileEntry) -> Self {
@@ -58,7 +63,7 @@ impl Contents {
 impl<S: Source + 'static, D: Destination + 'static> Worker<S, D> {
     /// Reads these files whole, several at a time, and checks each against what the source says of it. They come in the order given.
     ///
-    /// Together they take no more than [`Worker::room`]; who collects more than half of it waits for ever.
+    /// Together they take no more than [`Worker::room`]; who collects half of it, by [`Content::held`], and wants more waits for ever.
     pub fn read_ahead(self: &Arc<Self>, files: Vec<FileEntry>) -> Contents {
         let (sender, read) = mpsc::channel(READ_AHEAD);
         let worker = self.clone();

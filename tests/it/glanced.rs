@@ -67,6 +67,21 @@ both_ways! {
         assert!(told.contains("11 of 11 proven: 0 streamed, 0 by reference, 0 read back, 11 by listings"), "{told}");
     }
 
+    fn detached_it_names_no_migration_that_this_machine_could_not_follow(way) {
+        let trip = done(way, "model");
+        let answer = trip.migrate(&["--repo-type", "model", "--detach"]).exits(0).json();
+        assert_eq!((&answer["state"], &answer["up_to_date"]), (&json!("verified"), &json!(true)), "{answer}");
+        assert!(answer["id"].is_string() && answer.get("follow").is_none() && answer.get("cancel").is_none(), "{answer}");
+        let told = trip.world.run(&[&["migrate", "--repo-type", "model", "--detach"], &trip.address()[..]].concat()).exits(0);
+        assert_eq!(told.stdout, "", "no id that nothing knows");
+        assert!(told.stderr.contains("up to date  http://"), "{}", told.stderr);
+    }
+
+    fn a_source_that_is_read_by_git_is_not_listed_by_the_api(way) {
+        let trip = done(way, "model");
+        assert_looked_at(&trip, &["--repo-type", "model", "--use-git"], 0);
+    }
+
     fn without_the_kind_everything_is_looked_at(way) {
         let trip = done(way, "model");
         assert_looked_at(&trip, &[], 0);
@@ -150,6 +165,19 @@ fn a_rewritten_card_is_known_by_its_seal() {
     assert_equal(&trip, &["--repo-type", "model"]);
     trip.source().file("README.md", "---\nlicense: Apache License 2.0\n---\n# bert\n").commit();
     assert_looked_at(&trip, &["--repo-type", "model"], 3);
+}
+
+#[test]
+fn a_copy_whose_newest_commit_names_no_migration_has_no_id() {
+    let trip = done(Way::MsToHf, "model");
+    let ours = trip.copy().ours().remove(0);
+    let seals: Vec<_> = ours.lines().filter(|line| line.starts_with("Hf2ms-Pairs") || line.starts_with("Hf2ms-Card")).collect();
+    // the same content once more, by somebody who keeps the seals
+    let words = trip.copy().content("vocab.txt").unwrap();
+    trip.copy().file("vocab.txt", words);
+    trip.world.hf.repo(standins::huggingface::RepoKind::Model, "alice/bert").commit(&seals.join("\n"));
+    let answer = trip.migrate(&["--repo-type", "model", "--detach"]).exits(0).json();
+    assert_eq!((&answer["up_to_date"], answer.get("id")), (&json!(true), Some(&Value::Null)), "{answer}");
 }
 
 #[test]

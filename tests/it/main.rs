@@ -46,6 +46,7 @@ mod mcp;
 mod mcp_peers;
 mod milestone;
 mod mirror;
+mod mistaken;
 mod modal;
 mod modal_plans;
 mod names;

@@ -91,6 +91,24 @@ fn a_plan_says_what_it_takes_in_the_cloud() {
 }
 
 #[test]
+fn a_plan_names_every_host_that_receives_a_token() {
+    let cloud = Cloud::start();
+    let plan = cloud.run(&["plan", "hf:alice/bert", "--json"]).exits(0).json();
+    let host = |url: &str| url.replace("http://", "");
+    let gateway = format!("{} (and its upload gateway)", host(&cloud.ms.endpoint()));
+    let tokens = serde_json::json!([
+        { "platform": "hf", "origin": "HF_TOKEN", "hosts": [host(&cloud.hf.endpoint())] },
+        { "platform": "ms", "origin": "MODELSCOPE_API_TOKEN", "account": "alice", "hosts": [gateway] },
+        { "platform": "modal", "origin": "MODAL_TOKEN_ID", "hosts": [host(&cloud.modal.url())] },
+    ]);
+    assert_eq!(plan["tokens"], tokens);
+    // the same in a batch, and where it runs on this machine without Modal's
+    let plans = cloud.run(&["plan", "hf:alice/bert,hf:alice/bert", "--json", "--runner", "local"]).exits(0).json();
+    let of_hubs: Vec<_> = plans["plans"][0]["tokens"].as_array().unwrap().iter().map(|token| &token["platform"]).collect();
+    assert_eq!(of_hubs, ["hf", "ms"]);
+}
+
+#[test]
 fn what_is_asked_for_is_reckoned_with_and_what_is_done_instead_is_said() {
     let cloud = Cloud::start();
     let of = |flags: &[&str]| cloud.modal_of(&[&["plan", "hf:alice/bert"], flags].concat());
@@ -117,6 +135,8 @@ fn what_is_asked_for_is_reckoned_with_and_what_is_done_instead_is_said() {
     insta::assert_snapshot!("plan_workers", cloud.shown(&cloud.run(&["plan", "hf:alice/bert", "--workers", "9"]).exits(0)));
     let job = cloud.run(&["plan", "hf:alice/bert", "--job", "--runner", "modal", "--workers", "3"]).exits(0).json();
     assert_eq!((&job["runner"], &job["workers"]), (&"modal".into(), &3.into()));
+    let job = cloud.run(&["plan", "hf:alice/bert", "--job", "--workers", "3"]).exits(0).json();
+    assert_eq!((&job["runner"], &job["workers"]), (&"modal".into(), &3.into()), "who shares the work says where it runs");
     let job = cloud.run(&["plan", "hf:alice/bert", "--job"]).exits(0).json();
     assert_eq!((&job["runner"], &job["workers"]), (&"local".into(), &0.into()), "a job is for where it is printed, unless it is said");
     assert_untouched(&cloud);

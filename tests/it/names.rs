@@ -263,6 +263,13 @@ both_ways! {
         assert_harmless(&verify);
         let named = |name: &str| plan.json()["items"].as_array().unwrap().iter().any(|item| item["path"] == name);
         assert!(named("turned\u{202e}txt.exe") && named("c1\u{9b}31m") && named("two\nlines.txt"), "the names themselves are kept");
+        let batch = trip.world.run(&["plan", address, address, "--json"]).exits(0);
+        assert_harmless(&batch);
+        assert_eq!(batch.json()["plans"][0]["items"], plan.json()["items"]);
+        let id = trip.migrate(&["--yes"]).exits(0).json()["id"].as_str().unwrap().to_owned();
+        let proof = trip.world.run(&["proof", &id]).exits(0);
+        assert_harmless(&proof);
+        assert!(proof.json()["files"].as_array().unwrap().iter().any(|file| file["path"] == "turned\u{202e}txt.exe"), "{}", proof.stdout);
     }
 
     fn a_file_cannot_lie_where_the_destination_has_a_folder(way) {

@@ -78,10 +78,11 @@ fn an_agent_is_told_too() {
         let plan = client.tool("plan_migration", json!({ "source": "hf:alice/bert", "include": ["*.json"] }));
         let started = client.tool("migrate", json!({ "plan_id": plan["plan_id"] }));
         let id = started["migration_id"].as_str().unwrap().to_owned();
-        client.until_over(&id);
+        let ended = client.until_over(&id);
+        let keep = "The source must not be deleted: of its files 1 were left out and are nowhere else. What was asked for is there.";
+        assert_eq!((&ended["report"]["files_only_at_source"], &ended["next_step"]), (&json!(1), &json!(format!("Tell the user. {keep}"))));
         let verified = client.tool("verify_migration", json!({ "migration_id": id, "deep": true }));
         assert_eq!(verified["report"]["state"], "verified", "{verified}");
-        let next = verified["next_step"].as_str().unwrap();
-        assert_eq!(next, "The source must not be deleted: of its files 1 were left out and are nowhere else. What was asked for is there.");
+        assert_eq!(verified["next_step"], keep);
     }
 }

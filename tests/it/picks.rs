@@ -48,6 +48,10 @@ fn words_that_are_wrong_are_refused() {
     insta::assert_snapshot!("no_source_of_that_name", refused(&world, 2, &["migrate", "hf:alice/b", "--rename", "z=c"]));
     insta::assert_snapshot!("namespace_is_more", refused(&world, 2, &["migrate", "--all-of", "hf:alice/b"]));
     insta::assert_snapshot!("nothing_there", refused(&world, 1, &["migrate", "--all-of", "hf:nobody"]));
+    // what --dest cannot name is named otherwise
+    std::fs::write(world.home.join("odd.txt"), "ms:alice/b -> alice/b--c\n").unwrap();
+    insta::assert_snapshot!("odd_name", refused(&world, 2, &["migrate", "ms:alice/a", "ms:alice/b--c"]));
+    insta::assert_snapshot!("odd_name_listed", refused(&world, 2, &["migrate", "--from-file", "odd.txt"]));
 }
 
 const COUNT: usize = 60;
@@ -123,11 +127,20 @@ fn what_is_there_with_other_content_is_left_where_that_is_wished() {
     let world = three();
     world.run(&["migrate", "hf:alice/b", "--type", "model"]).exits(0);
     world.ms.repo(modelscope::RepoKind::Dataset, "alice/a").file("config.json", "theirs").commit("theirs");
+    // a dry run answers as the real one
+    let dry = world.run(&["migrate", "hf:alice/a", "--type", "dataset", "--skip-existing", "--dry-run"]).exits(3);
+    let looked = world.run(&["migrate", "--all-of", "hf:alice", "--skip-existing", "--dry-run"]).exits(0);
+    let told = "[3/4] skipped  hf:alice/a  the destination is there with other content, and is left as it is";
+    assert!(looked.stderr.contains(told) && !looked.stdout.contains("(dataset"), "{looked:?}");
+    let plans = world.run(&["migrate", "--all-of", "hf:alice", "--skip-existing", "--dry-run", "--json"]).exits(0).json();
+    assert_eq!((&plans["plans"][2]["state"], &plans["plans"][2]["error"]["kind"]), (&"skipped".into(), &"not_migrated".into()), "{plans}");
+    assert!(plans["plans"][0]["plan_id"].is_string(), "{plans}");
     let shown = world.run(&["migrate", "--all-of", "hf:alice", "--skip-existing"]).exits(0);
     insta::assert_snapshot!("skip_existing", shown.shown(&world));
     assert_eq!(world.ms.repo(modelscope::RepoKind::Dataset, "alice/a").content("config.json").unwrap().to_bytes(), "theirs");
     let alone = world.run(&["migrate", "hf:alice/a", "--type", "dataset", "--skip-existing"]).exits(3);
     insta::assert_snapshot!("skip_existing_alone", alone.shown(&world));
+    assert_eq!((dry.stdout, dry.stderr), (alone.stdout, alone.stderr));
 }
 
 #[test]

@@ -37,9 +37,11 @@ fn the_proof_names_every_file_with_its_digests_and_how_it_was_proven() {
     assert_eq!(proof["program"], format!("hf2ms {}", env!("CARGO_PKG_VERSION")));
     let time = proof["verified_at"].as_str().unwrap();
     assert!(time.len() == 20 && time.starts_with("20") && time.ends_with('Z'), "{time}");
-    assert_eq!(proof["source"], report["source"]);
+    let mut read = report["source"].clone();
+    read["endpoint"] = world.hf.endpoint().into();
+    assert_eq!(proof["source"], read);
     let copy = world.ms.repo(modelscope::RepoKind::Model, "alice/bert");
-    let there = serde_json::json!({ "platform": "ms", "repo": "alice/bert", "type": "model", "revision": copy.head() });
+    let there = serde_json::json!({ "platform": "ms", "repo": "alice/bert", "type": "model", "revision": copy.head(), "endpoint": world.ms.endpoint() });
     assert_eq!(proof["destination"], there);
     assert_eq!(proof["totals"]["files"], report["verification"]["matched"]);
     assert_eq!(proof["totals"]["how"], report["verification"]["how"]);

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use standins::huggingface::RepoKind;
 use standins::modelscope;
 
@@ -46,6 +46,10 @@ fn a_file_that_is_not_proven_is_named_with_what_to_do() {
     copy.misbehave(|quirks| quirks.drops.push("a.txt".to_owned()));
     insta::assert_snapshot!("unproven", world.run(&["migrate", "hf:alice/bert", "--dest", "alice/copy"]).exits(4).shown(&world));
     insta::assert_snapshot!("unproven_verify", world.run(&["verify", "hf:alice/bert", "--dest", "alice/copy"]).exits(4).shown(&world));
+    let id = world.run(&["status", "--json"]).exits(0).json()["migrations"][0]["id"].as_str().unwrap().to_owned();
+    let told = crate::mcp::Client::start(&world, crate::mcp::Era::Stateless).tool("status", json!({ "migration_id": id }));
+    assert_eq!(told["report"]["missing"], json!(["a.txt"]), "{told}");
+    assert!(told["report"]["hint"].as_str().unwrap().contains("plan and migrate again"), "{told}");
 }
 
 #[test]

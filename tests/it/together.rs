@@ -104,6 +104,22 @@ fn a_content_that_several_have_is_sent_once() {
     assert_eq!((&first["moved"], &json["migrations"][4]["bytes"]["moved"]), (&(4 * MIB).into(), &MIB.into()));
 }
 
+/// Memory is given out in whole KiB: many small files hold more of it than they have bytes, and the next one must still find room.
+#[test]
+fn small_files_leave_room_for_the_next_one_where_memory_is_shared() {
+    let world = World::start();
+    for (name, seed) in [("alice/m0", 0), ("alice/m1", 10)] {
+        let repo = world.hf.repo(RepoKind::Model, name);
+        for number in 0..3 {
+            repo.regular_file(&format!("{number}.txt"), bytes(seed + number, 1_048_500));
+        }
+        repo.regular_file("3.txt", bytes(seed + 3, 100)).regular_file("4.txt", bytes(seed + 4, 3 * MIB)).commit("all");
+    }
+    let names = ["hf:alice/m0", "hf:alice/m1"].map(str::to_owned);
+    let json = world.finish(spawn(&world, &names, &["--json"])).exits(0).json();
+    assert_eq!(json["succeeded"], 2);
+}
+
 #[test]
 fn a_large_one_has_the_machine_for_itself() {
     let world = World::start();

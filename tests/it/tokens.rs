@@ -138,7 +138,7 @@ fn a_token_that_is_revoked_on_the_way_ends_the_migration_without_a_commit() {
     let outcome = world.finish(running).exits(3);
     assert_hidden(&world, &outcome);
     let error = outcome.stderr.lines().rev().take(2).collect::<Vec<_>>().join("\n");
-    assert!(error.contains("ModelScope does not accept the token") && error.contains("MODELSCOPE_API_TOKEN"), "{}", outcome.stderr);
+    assert!(error.contains("ModelScope does not accept the token") && error.contains("set MODELSCOPE_TOKEN"), "{}", outcome.stderr);
     assert_eq!(world.ms.repo(modelscope::RepoKind::Model, "alice/bert").commits().len(), 1, "the hub's own");
 }
 

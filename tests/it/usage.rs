@@ -117,6 +117,8 @@ fn an_unclear_direction_is_refused() {
 fn a_name_without_namespace_is_refused() {
     insta::assert_snapshot!(refused_unasked(&["migrate", "bert", "--to", "ms"]));
     insta::assert_snapshot!("dest_without_namespace", refused_unasked(&["migrate", "hf:alice/bert", "--dest", "bert"]));
+    // nor is one that begins as a migration's id does taken for that
+    insta::assert_snapshot!("verify_without_namespace", refused_unasked(&["verify", "mistral", "--to", "ms"]));
 }
 
 #[test]
@@ -232,6 +234,15 @@ fn an_unknown_migration_is_named_by_status_and_cancel() {
     insta::assert_snapshot!("unknown_cancel", refused(&world, 1, &["cancel", "m1234567890-abcdef"]));
     insta::assert_snapshot!("strange_status", refused(&world, 1, &["status", "../../etc"]));
     insta::assert_snapshot!("follow_what", refused(&world, 2, &["status", "--follow"]));
+}
+
+#[test]
+fn an_argument_that_is_missing_is_named_to_programs_too() {
+    let world = World::start();
+    let error = the_error(&world.run(&["cancel", "--json"]).exits(2));
+    assert_eq!(error["message"], "the following required arguments were not provided: <ID>");
+    let error = the_error(&world.run(&["plan", "hf:alice/bert", "--name", "b*", "--json"]).exits(2));
+    assert_eq!(error["message"], "the following required arguments were not provided: --all-of <NAMESPACE>");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{NAMED, count, line_of, size, time};
 use crate::config::Config;
+use crate::migration::Prepared;
 use crate::plan::modal::ModalEstimate;
-use crate::plan::{Decision, Estimate, Item, LeftOut, TransferPlan};
+use crate::plan::{Decision, Estimate, Item, LeftOut, Risk, TransferPlan};
 use crate::repo::{Platform, RepoPath};
 
 /// Downloads that Hugging Face allows a free account in five minutes (facts, huggingface §2 "Rate limits").
@@ -20,16 +21,40 @@ const MANY_CALLS: u64 = 500;
 #[derive(Serialize)]
 pub(in crate::cli) struct PlanShown<'a> {
     #[serde(flatten)]
-    pub(in crate::cli) plan: &'a TransferPlan,
+    plan: &'a TransferPlan,
+    tokens: Vec<TokenShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) modal: Option<&'a ModalEstimate>,
+    modal: Option<&'a ModalEstimate>,
+}
+
+impl<'a> PlanShown<'a> {
+    /// The plan, with what it takes in the cloud.
+    pub(in crate::cli) fn new(config: &Config, prepared: &'a Prepared, modal: Option<&'a ModalEstimate>) -> Self {
+        Self { plan: &prepared.plan, tokens: tokens(config, prepared, modal), modal }
+    }
+}
+
+/// A token that a plan uses: where it was found, and every host that receives it.
+#[derive(Serialize)]
+struct TokenShown {
+    /// `hf`, `ms` or `modal`.
+    platform: String,
+    origin: String,
+    /// Whose it is, of the one that writes: to ask that of the others takes a call that hubs limit strictly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    hosts: Vec<String>,
 }
 
 /// The plan, and what it takes in the cloud.
-pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Option<&ModalEstimate>) -> String {
+pub(in crate::cli) fn plan(config: &Config, prepared: &Prepared, estimate: Option<&ModalEstimate>) -> String {
+    let plan = &prepared.plan;
     let mut text = String::new();
     for risk in &plan.risks {
         line_of(&mut text, &format!("! {}", risk.describe()));
+    }
+    if let Some(flags) = allowed_with(&plan.risks) {
+        line_of(&mut text, &format!("allow        {flags}"));
     }
     // what is left out is named below, with the reason
     let warnings: Vec<_> = plan.warnings.iter().filter(|warning| !warning.starts_with("left out: ")).collect();
@@ -37,9 +62,12 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Optio
         line_of(&mut text, &format!("warning: {warning}"));
     }
     more(&mut text, "warning: ", warnings.len());
-    shores(&mut text, config, plan);
-    if let (Some(_), Ok(modal)) = (estimate, config.modal_settings()) {
-        line_of(&mut text, &format!("token        modal: {}, sent to {}", modal.origin, modal.servers.join(" or ")));
+    shores(&mut text, plan);
+    for TokenShown { platform, origin, account, hosts } in tokens(config, prepared, estimate) {
+        // of Modal's hosts the one that answers first receives it
+        let hosts = hosts.join(if platform == MODAL { " or " } else { ", " });
+        let account = account.map(|account| format!(", of {account}")).unwrap_or_default();
+        line_of(&mut text, &format!("token        {platform}: {origin}{account}, sent to {hosts}"));
     }
     copies(&mut text, plan);
     let totals = &plan.totals;
@@ -67,18 +95,45 @@ pub(in crate::cli) fn plan(config: &Config, plan: &TransferPlan, estimate: Optio
     text.trim_end().to_owned()
 }
 
-fn shores(text: &mut String, config: &Config, plan: &TransferPlan) {
+/// The name of Modal's token among the others.
+const MODAL: &str = "modal";
+
+/// The tokens that a plan uses: the source's, the destination's, and Modal's where it would run there.
+fn tokens(config: &Config, prepared: &Prepared, estimate: Option<&ModalEstimate>) -> Vec<TokenShown> {
+    let request = &prepared.plan.request;
+    let of_hub = |platform: Platform| {
+        let origin = config.found(platform)?.origin.clone();
+        let account = prepared.writes_as.clone().filter(|_| platform == request.destination.platform);
+        Some(TokenShown { platform: platform.to_string(), origin, account, hosts: config.token_hosts(platform) })
+    };
+    let modal = estimate.and_then(|_| config.modal_settings().ok());
+    let modal =
+        modal.map(|settings| TokenShown { platform: MODAL.to_owned(), hosts: settings.hosts(), account: None, origin: settings.origin });
+    let hubs = [request.source.platform, request.destination.platform];
+    hubs.into_iter().filter_map(of_hub).chain(modal).collect()
+}
+
+/// With which flags `migrate` goes on all the same. A deletion below its bound has its flag already.
+fn allowed_with(risks: &[Risk]) -> Option<String> {
+    let bound = risks.iter().find_map(|risk| match risk {
+        Risk::Delete { files, most, .. } if files > most => Some(format!("--max-delete {files}")),
+        _ => None,
+    });
+    let public = risks.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })).then(|| "--allow-public".to_owned());
+    let yes = risks.iter().any(|risk| !risk.needs_own_word()).then(|| "--yes".to_owned());
+    // a person who can be asked is asked about what that flag allows
+    let asked = if yes.is_some() { "; on a terminal it asks instead of --yes" } else { " only" };
+    let flags: Vec<_> = [bound, public, yes].into_iter().flatten().collect();
+    (!flags.is_empty()).then(|| format!("migrate goes on with {}{asked}", flags.join(" and ")))
+}
+
+fn shores(text: &mut String, plan: &TransferPlan) {
     let request = &plan.request;
     line_of(text, &format!("source       {} ({}, {})", request.source, request.source.repo_type, plan.source_visibility.word()));
     line_of(text, &format!("  at commit  {}", plan.source_commit.as_deref().unwrap_or("none, it is empty")));
     let state = if plan.create { "will be created" } else { "exists" };
     let (destination, visibility) = (&request.destination, plan.destination_visibility.word());
     line_of(text, &format!("destination  {destination} ({}, {visibility}, {state})", destination.repo_type));
-    for platform in [request.source.platform, request.destination.platform] {
-        if let Some(found) = config.found(platform) {
-            line_of(text, &format!("token        {platform}: {}, sent to {}", found.origin, config.endpoints.of(platform)));
-        }
-    }
 }
 
 /// All of them when they are few; else the largest, and by name what differs or is changed.
@@ -198,5 +253,26 @@ fn list<'a>(text: &mut String, indent: &str, entries: impl Iterator<Item = (&'a 
 fn more(text: &mut String, start: &str, all: usize) {
     if all > NAMED {
         line_of(text, &format!("{start}… and {} more (all of them with --json)", all - NAMED));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::{Sha256, Visibility};
+
+    #[test]
+    fn the_flags_that_allow_a_plan_are_named() {
+        let overwrite = || Risk::Overwrite { files: 1, first: Vec::new() };
+        let public = || Risk::LoosenedVisibility { from: Visibility::Private, to: Visibility::Public };
+        let delete = |files| Risk::Delete { files, first: Vec::new(), most: 10, listing: Sha256::of(b"") };
+        let said = |risks: &[Risk]| allowed_with(risks).unwrap_or_default();
+        assert_eq!(said(&[]), "");
+        assert_eq!(said(&[overwrite()]), "migrate goes on with --yes; on a terminal it asks instead of --yes");
+        assert_eq!(said(&[public()]), "migrate goes on with --allow-public only");
+        let both = "migrate goes on with --allow-public and --yes; on a terminal it asks instead of --yes";
+        assert_eq!(said(&[overwrite(), public()]), both);
+        assert_eq!(said(&[delete(10)]), "", "its flag is given");
+        assert_eq!(said(&[delete(11)]), "migrate goes on with --max-delete 11 only");
     }
 }

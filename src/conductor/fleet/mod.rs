@@ -30,8 +30,8 @@ const WAITS: [u64; 8] = [1, 2, 5, 10, 20, 60, 120, 240];
 /// Carries the blobs of these files, each content once: what the source's listing gives to workers by workers, the rest here. What the
 /// destination has already is given to nobody.
 ///
-/// Fails with what ended a worker when no other try mends it, with `Unavailable` when a shard was lost time and again. However it ends, no
-/// worker runs any more, unless it is called off: then [`Conductor::end_workers`] ends them.
+/// Fails with what ended a worker when no other try mends it, with `Unavailable` when a shard was lost time and again. Where that is before
+/// they are watched, or it is called off, [`Conductor::end_workers`] ends those that run.
 pub(super) async fn carry(
     conductor: &Conductor<'_>,
     survey: &Survey,
@@ -40,7 +40,7 @@ pub(super) async fn carry(
     mut land: impl FnMut(Carried),
 ) -> Result<()> {
     let client = conductor.cloud().await?;
-    let destination = names::of_destination(&conductor.job.request.destination);
+    let destination = names::of_destination(conductor.job);
     let cut = cut_of(conductor, survey);
     // those of another cut may carry anything, so they are waited for
     let (living, strangers) = found::living(client, &destination, &cut).await?;
@@ -97,7 +97,7 @@ impl Conductor<'_> {
     /// Ends all workers that may run. What goes wrong with that is a warning: the migration's own end is told all the same.
     pub(super) async fn end_workers(&self) {
         let Some(client) = self.cloud.get() else { return };
-        let destination = names::of_destination(&self.job.request.destination);
+        let destination = names::of_destination(self.job);
         if let Err(error) = workers::end_all(client, &destination).await {
             self.events.warn(format!("workers may still run: {error}"));
         }

@@ -88,7 +88,14 @@ impl GitReader {
         if commit.is_none() && revision.is_some() {
             return Err(no_such_revision(repo, wanted));
         }
-        Ok(RepoInfo { repo: repo.clone(), commit, revision: wanted.to_owned(), visibility: Visibility::Private, first_commit: None })
+        Ok(RepoInfo {
+            repo: repo.clone(),
+            commit,
+            revision: wanted.to_owned(),
+            visibility: Visibility::Private,
+            first_commit: None,
+            names: Arc::default(),
+        })
     }
 
     /// Lists every file at the commit of `info`, in the order of their paths.

@@ -6,6 +6,7 @@ mod upload;
 mod whoami;
 mod wire;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -105,6 +106,21 @@ fn prefixed(repo: &RepoRef) -> String {
     }
 }
 
+/// Refuses a listing that leaves out a file which the hub named beside it. Only a header tells that a page is not the last one, so a cache or
+/// mirror that does not pass it on cuts the listing short, and nothing in what is left shows it.
+fn check_whole(manifest: &Manifest, names: &[String]) -> Result<()> {
+    let listed: HashSet<_> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    match names.iter().find(|name| !listed.contains(name.as_str())) {
+        None => Ok(()),
+        Some(lost) => {
+            Err(Error::new(ErrorKind::Protocol, "the listing is not whole: it leaves out a file that the hub names elsewhere")
+                .with("file", format!("{lost:?}"))
+                .with("repo", &manifest.repo)
+                .hint_to("run the same command again; if it stays, what stands between loses the `Link` header of long listings: a proxy, or a mirror in HF_ENDPOINT"))
+        }
+    }
+}
+
 impl Source for HuggingFace {
     async fn info(&self, repo: &RepoRef, revision: Option<&str>) -> Result<RepoInfo> {
         let path = match revision {
@@ -123,13 +139,14 @@ impl Source for HuggingFace {
             revision: revision.unwrap_or(Platform::HuggingFace.default_branch()).to_owned(),
             // a fresh repository holds nothing but .gitattributes, which is not copied
             first_commit: None,
+            names: info.siblings.into_iter().map(|sibling| sibling.rfilename).collect(),
         })
     }
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {
         let repo = &info.repo;
         let mut files = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         if let Some(commit) = &info.commit {
             let mut next = Some(self.url(&format!("{}/tree/{commit}?recursive=true&expand=false", api(repo)))?);
             while let Some(url) = next {
@@ -148,14 +165,16 @@ impl Source for HuggingFace {
                 }
             }
         }
-        Ok(Manifest {
+        let manifest = Manifest {
             repo: repo.clone(),
             commit: info.commit.clone(),
             revision: info.revision.clone(),
             visibility: info.visibility,
             files,
         }
-        .in_order())
+        .in_order();
+        check_whole(&manifest, &info.names)?;
+        Ok(manifest)
     }
 
     async fn message(&self, info: &RepoInfo) -> Result<Option<String>> {

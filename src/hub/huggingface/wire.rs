@@ -20,6 +20,15 @@ pub(super) struct Info {
     #[serde(default)]
     gated: serde_json::Value,
     visibility: Option<String>,
+    /// Every file at that commit.
+    #[serde(default)]
+    pub(super) siblings: Vec<Sibling>,
+}
+
+/// A file that is named.
+#[derive(Deserialize)]
+pub(super) struct Sibling {
+    pub(super) rfilename: String,
 }
 
 impl Info {

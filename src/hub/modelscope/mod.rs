@@ -7,6 +7,7 @@ mod upload;
 mod wire;
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -114,7 +115,14 @@ impl Source for ModelScope {
         let visibility = about.visibility()?;
         let wanted = revision.unwrap_or(Platform::ModelScope.default_branch());
         let head = self.head(repo, wanted).await.map_err(named)?;
-        Ok(RepoInfo { repo: repo.clone(), commit: head.commit, revision: wanted.to_owned(), visibility, first_commit: head.first })
+        Ok(RepoInfo {
+            repo: repo.clone(),
+            commit: head.commit,
+            revision: wanted.to_owned(),
+            visibility,
+            first_commit: head.first,
+            names: Arc::default(),
+        })
     }
 
     async fn manifest(&self, info: &RepoInfo) -> Result<Manifest> {

@@ -104,7 +104,7 @@ impl ModelScope {
         };
         match self.account().await {
             Ok(Account { name, .. }) if name == repo.id.namespace() => {
-                error.hint_instead(format!("it is a token of {name} without write permission: set MODELSCOPE_API_TOKEN to one that has it"))
+                error.hint_instead(format!("it is a token of {name} without write permission: set MODELSCOPE_TOKEN to one that has it"))
             }
             Ok(Account { name, .. }) => error.hint_instead(format!(
                 "it is a token of {name}: choose a namespace it may write to, as with --dest {name}/{}",

@@ -203,10 +203,10 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
     let wait = retry_after(&answer.headers);
     let error = if status == 401 || envelope.code == "InvalidAuthentication" || envelope.code == "10010103009" {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token")
-            .hint_to("it has expired or is of another site: set MODELSCOPE_API_TOKEN to a token of this one; modelscope.cn and modelscope.ai have separate accounts")
+            .hint_to("it has expired or is of another site: set MODELSCOPE_TOKEN to a token of this one; modelscope.cn and modelscope.ai have separate accounts")
     } else if says(&["user not logged in"]) {
         Error::new(ErrorKind::Unauthorized, "ModelScope does not know who is asking")
-            .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_API_TOKEN")
+            .hint_to("the token is missing or has expired: make one on the site and set MODELSCOPE_TOKEN")
     } else if status == 429 || matches!(envelope.code.as_str(), "RateLimitExceed" | "E1021") || says(&["frequency limit exceeded", "e1021"])
     {
         later(Error::new(ErrorKind::RateLimited, "too many requests to ModelScope"), wait)
@@ -231,7 +231,7 @@ fn refusal(answer: &Answer, envelope: &Envelope) -> Error {
         Error::new(ErrorKind::Forbidden, MAY_NOT).hint_to("use a token with write permission for this namespace")
     } else if status == 404 || envelope.code == "404" || (status == 200 && says(&["does not exist", "not found", "不存在"])) {
         Error::new(ErrorKind::NotFound, "no such repository, revision or file, or it is hidden from this token")
-            .hint_to("check name, type and revision; for a private repository set MODELSCOPE_API_TOKEN to a token that may read it")
+            .hint_to("check name, type and revision; for a private repository set MODELSCOPE_TOKEN to a token that may read it")
     } else if status == 200 {
         // a failure in a 200: nothing says whether it will pass, so it is tried again within the budget
         later(Error::new(ErrorKind::Unavailable, "ModelScope says that it failed"), wait)
@@ -257,7 +257,7 @@ fn is_taken(code: &str, text: &str, status: u16) -> bool {
 /// There is a token and the site does not know it. Both sites refuse the other's tokens in the same words.
 pub(super) fn bad_token(endpoint: &Url) -> Error {
     Error::new(ErrorKind::Unauthorized, "ModelScope does not accept the token").with("site", site(endpoint)).hint_to(format!(
-        "modelscope.cn and modelscope.ai have separate accounts: make a token at {} and set MODELSCOPE_API_TOKEN, or set MODELSCOPE_DOMAIN to the other site",
+        "modelscope.cn and modelscope.ai have separate accounts: make a token at {} and set MODELSCOPE_TOKEN, or set MODELSCOPE_DOMAIN to the other site",
         token_page(endpoint)
     ))
 }
@@ -265,7 +265,7 @@ pub(super) fn bad_token(endpoint: &Url) -> Error {
 /// There is no token.
 pub(super) fn no_token(endpoint: &Url) -> Error {
     Error::new(ErrorKind::Unauthorized, "no ModelScope token is set")
-        .hint_to(format!("make one at {} and set MODELSCOPE_API_TOKEN", token_page(endpoint)))
+        .hint_to(format!("make one at {} and set MODELSCOPE_TOKEN", token_page(endpoint)))
 }
 
 fn site(endpoint: &Url) -> String {

@@ -4,13 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::arguments::Kind;
+use super::super::render::cut;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::migration::figures::size;
 use crate::migration::{self, CopyState, Inquiry, InventoryEntry};
 
-/// Repositories shown.
-const SHOWN: usize = 200;
+/// Characters that the entries of one answer take, of those that an answer has (`render`). A name that is cut names nothing, so entries are
+/// shown whole or not at all.
+const MOST: usize = 2_900;
+/// Characters of a reason that are shown.
+const MOST_OF_REASON: usize = 300;
 
 /// Lists every model, dataset and Space of a user or organisation that the token may see: size, who may read it, last change. With against it also
 /// says of each whether a copy in that namespace of the other hub is there and equal by hash, which takes a few calls for each; use that when someone
@@ -26,6 +30,9 @@ pub(in crate::mcp) struct Arguments {
     against: Option<String>,
     /// One kind alone; all by default.
     repo_type: Option<Kind>,
+    /// How many to pass over, where an earlier answer showed those.
+    #[serde(default)]
+    skip: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -34,7 +41,7 @@ pub(in crate::mcp) struct Outcome {
     next_step: String,
     /// How many there are.
     repositories_count: u64,
-    /// The first 200 of them: models, then datasets, then Spaces.
+    /// As many of them as fit here, after those passed over: models, then datasets, then Spaces.
     repositories: Vec<Shown>,
 }
 
@@ -64,9 +71,9 @@ struct Shown {
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { namespace, against, repo_type } = arguments;
+    let Arguments { namespace, against, repo_type, skip } = arguments;
     let inventory = migration::inventory(config, &Inquiry { namespace, against, repo_type: repo_type.map(Into::into) }).await?;
-    let count = inventory.repositories.len();
+    let count = inventory.repositories.len() as u64;
     let bytes: u64 = inventory.repositories.iter().filter_map(|entry| entry.size).sum();
     let mut summary = format!("{} has {count} repositories, {} as far as the hub tells", inventory.namespace, size(bytes));
     if let Some(against) = &inventory.against {
@@ -76,20 +83,41 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
             "; at {against} {same} are the same by hash, {other} differ, {none} are absent, {unknown} could not be told"
         ));
     }
-    if count > SHOWN {
-        summary.push_str(&format!("; the first {SHOWN} are shown, `hf2ms inventory` in a terminal shows all"));
-    }
     let next_step = match inventory.against {
         Some(_) => "Nothing may be deleted on this alone: before a source is deleted, call verify_migration with deep true for it.",
         None => "To see which of them have an equal copy, call this again with against. To move one, call plan_migration.",
     };
-    let repositories = inventory.repositories.into_iter().take(SHOWN).map(shown).collect();
-    Ok(Outcome { summary, next_step: next_step.to_owned(), repositories_count: count as u64, repositories })
+    let after = inventory.repositories.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
+    let repositories = page(after.map(shown))?;
+    let end = skip.saturating_add(repositories.len() as u64);
+    let next_step = match end < count {
+        true => {
+            summary.push_str(&format!("; {} to {end} of them are shown here", skip + 1));
+            format!("Call this again with skip {end} for the rest. {next_step}")
+        }
+        false => next_step.to_owned(),
+    };
+    Ok(Outcome { summary, next_step, repositories_count: count, repositories })
+}
+
+/// The first entries, as many as fit; one at least.
+fn page(entries: impl Iterator<Item = Shown>) -> Result<Vec<Shown>> {
+    let mut taken = 0;
+    let mut page = Vec::new();
+    for entry in entries {
+        let text = serde_json::to_string(&entry).map_err(|error| Error::new(ErrorKind::Local, "no entry").because(error))?;
+        taken += text.chars().count() + 1;
+        if taken > MOST && !page.is_empty() {
+            break;
+        }
+        page.push(entry);
+    }
+    Ok(page)
 }
 
 fn shown(entry: InventoryEntry) -> Shown {
     let (copy, copy_repo, migration_id, why) = match entry.copy {
-        Some(copy) => (Some(copy.state.word()), Some(copy.repo), copy.migration, copy.why),
+        Some(copy) => (Some(copy.state.word()), Some(copy.repo), copy.migration, copy.why.map(|why| cut(&why, MOST_OF_REASON))),
         None => (None, None, None, None),
     };
     Shown {

@@ -99,7 +99,7 @@ pub(super) fn ended(id: &str, entry: &Entry) -> Outcome {
 pub(super) async fn run(config: &Config, arguments: Arguments, mut asking: Asking<'_>) -> Result<Answer> {
     let Arguments { plan_id, confirm_risks } = arguments;
     let mut kept = KeptPlan::open(config, &plan_id)?;
-    if let Some(folder) = migration::running_for(config, &kept.request).await? {
+    if let Some(folder) = migration::running_for(config, &kept.request, kept.source_commit.as_deref()).await? {
         return started(&folder, &kept.request, true).answer();
     }
     let how = kept.manner.how(config)?;
@@ -161,7 +161,7 @@ fn started(folder: &Folder, request: &Request, already_running: bool) -> Outcome
         poll_after_s: Some(POLL),
         already_running: Some(already_running),
         runner: runner.map(RunnerKind::name),
-        ..Outcome::saying(State::Running.name(), summary, shown::next_step(id, State::Running))
+        ..Outcome::saying(State::Running.name(), summary, shown::next_step(id, State::Running, None))
     }
 }
 
@@ -205,7 +205,8 @@ fn in_words(plan: &KeptPlan, open: &[Risk], runner: RunnerKind) -> String {
         None => format!(
             "Show the risks to the user. If they allow them, call migrate with plan_id {} and confirm_risks {}.",
             plan.plan_id,
-            serde_json::json!(names(open))
+            // with those that were confirmed in this call: the next one knows nothing of it
+            serde_json::json!(plan.risks.iter().filter(|risk| !risk.needs_own_word()).map(plan_migration::name).collect::<Vec<_>>())
         ),
     }
 }
@@ -219,6 +220,7 @@ fn command(plan: &KeptPlan, runner: RunnerKind) -> String {
     words.extend(request.revision.iter().map(|revision| quoted("--revision", revision)));
     words.extend(request.include.iter().map(|glob| quoted("--include", glob)));
     words.extend(request.exclude.iter().map(|glob| quoted("--exclude", glob)));
+    words.extend(request.use_git.then(|| "--use-git".to_owned()));
     words.push(format!("--runner {} --detach", runner.name()));
     if plan.risks.iter().any(|risk| matches!(risk, Risk::LoosenedVisibility { .. })) {
         words.push("--allow-public".to_owned());

@@ -244,6 +244,13 @@ fn next_step(plan: &TransferPlan, runner: Option<RunnerKind>) -> String {
                 "Show the risks to the user; if they agree, {by}: it asks them in a form, or names the command with which they allow it."
             )
         }
-        false => format!("Show the risks to the user. For those they allow, {by} and name them in confirm_risks."),
+        false => {
+            let confirmable: Vec<_> = plan.risks.iter().filter(|risk| !risk.needs_own_word()).map(name).collect();
+            let rest = match plan.risks.iter().any(Risk::needs_own_word) {
+                true => " For the others it asks the user in a form, or names the command with which they allow them.",
+                false => "",
+            };
+            format!("Show the risks to the user. If they allow them, {by} and confirm_risks {}.{rest}", serde_json::json!(confirmable))
+        }
     }
 }

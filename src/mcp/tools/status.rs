@@ -90,7 +90,7 @@ async fn recent(config: &Config) -> Result<Outcome> {
 pub(super) fn of(id: &str, entry: &Entry) -> Outcome {
     Outcome {
         summary: sentence(entry),
-        next_step: shown::next_step(id, entry.progress.state),
+        next_step: shown::next_step(id, entry.progress.state, entry.progress.report.as_ref()),
         migration: Some(shown::migration(id, entry)),
         report: entry.progress.report.as_ref().map(shown::ended),
         migrations: Vec::new(),

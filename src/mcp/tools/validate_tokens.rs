@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::render;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::migration::{self, PlatformCheck, Verdict};
 
 /// Checks the access tokens of Hugging Face (hf), ModelScope (ms) and Modal: whether each is set, where it was found, whose it is, whether it may
@@ -45,6 +45,9 @@ struct Checked {
     /// Namespaces that the token may write to: the first of them, where the service says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     namespaces: Vec<String>,
+    /// Whether the service does not take the token; with an error and without this, it could not be asked.
+    #[serde(skip)]
+    is_refused: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +61,11 @@ pub(super) async fn run(config: &Config, _: Arguments) -> Result<Outcome> {
     let lines: Vec<_> = platforms.iter().map(line).collect();
     let next_step = match platforms.iter().find(|check| check.error.is_some()) {
         None if ready => "Call plan_migration.".to_owned(),
-        Some(check) => {
+        Some(check) if check.is_refused => {
             format!("Help the user to set a good token for {}; its hint says how. Then call validate_tokens again.", check.platform)
+        }
+        Some(check) => {
+            format!("Nothing is known of {}'s token: do what the hint says, then call validate_tokens again.", check.platform)
         }
         None => "Help the user to set the missing token, then call validate_tokens again.".to_owned(),
     };
@@ -85,6 +91,7 @@ fn checked(check: &PlatformCheck) -> Checked {
         read: verdict(check.read),
         write: verdict(check.write),
         namespaces: check.namespaces.iter().flatten().take(20).map(|name| render::cut(name, 100)).collect(),
+        is_refused: error.as_ref().is_some_and(|error| matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Forbidden)),
         error: error.as_ref().map(|error| error.message.clone()),
         hint: error.and_then(|error| error.hint).or_else(|| lacks(check)),
     }
@@ -99,7 +106,8 @@ fn line(check: &Checked) -> String {
     let Checked { platform, account, error, present, .. } = check;
     match (present, error, account) {
         (false, ..) => format!("{platform}: no token"),
-        (true, Some(_), _) => format!("{platform}: not accepted"),
+        (true, Some(_), _) if check.is_refused => format!("{platform}: not accepted"),
+        (true, Some(_), _) => format!("{platform}: could not be asked"),
         (true, None, Some(account)) => format!("{platform}: {account}, write {}", check.write),
         (true, None, None) => format!("{platform}: accepted"),
     }

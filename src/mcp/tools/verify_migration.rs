@@ -62,13 +62,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> Result<Outcome
         }
         (None, None) => return Err(Error::usage("nothing to compare is named", "name a migration_id or a source")),
     };
-    let next_step = match report.state {
-        State::Verified if report.files.only_at_source() > 0 => format!(
-            "The source must not be deleted: of its files {} were left out and are nowhere else. What was asked for is there.",
-            report.files.only_at_source()
-        ),
-        State::Verified if deep => "Nothing is left to do: every byte was read back.".to_owned(),
-        State::Verified => "Before a source is deleted, call this again with deep true.".to_owned(),
+    let next_step = match (report.state, shown::keep(&report)) {
+        (State::Verified, Some(keep)) => keep,
+        (State::Verified, None) if deep => "Nothing is left to do: every byte was read back.".to_owned(),
+        (State::Verified, None) => "Before a source is deleted, call this again with deep true.".to_owned(),
         _ => "The source must not be deleted. Call plan_migration and migrate to bring over what is missing or differs.".to_owned(),
     };
     Ok(Outcome { summary: shown::sentence(&report), next_step, report: shown::ended(&report) })

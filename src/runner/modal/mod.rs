@@ -102,6 +102,15 @@ impl ModalClient {
         Self { rpc: self.rpc.lasting(), ..self.clone() }
     }
 
+    /// The same client, for sandboxes of another environment.
+    #[must_use]
+    pub fn of_environment(&self, environment: &str) -> Self {
+        match self.environment == environment {
+            true => self.clone(),
+            false => Self { environment: environment.to_owned(), app: Arc::default(), ..self.clone() },
+        }
+    }
+
     /// Tells of warnings that Modal sends and of waits that it asks for, each once.
     pub fn tell_to(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         self.rpc.notices().tell_to(listener);

@@ -40,6 +40,21 @@ fn for_ever(code: i32, way: Way, fault: &Fault) {
     });
 }
 
+/// Only a header says that more pages come, and a mirror may not pass it on: what is left looks whole.
+#[test]
+fn a_listing_whose_later_pages_are_lost_on_the_way_is_not_taken_for_whole() {
+    fails(1, || {
+        let trip = models(Way::HfToMs);
+        let first_page = |tree: &mut serde_json::Value| {
+            if let Some(entries) = tree.as_array_mut() {
+                entries.truncate(2);
+            }
+        };
+        trip.source_fault(Rule::route("tree", Fault::edit(first_page)).always());
+        trip
+    });
+}
+
 both_ways! {
     fn a_second_page_that_fails_for_a_moment_is_asked_for_again(way) {
         let trip = paged(way);

@@ -16,6 +16,7 @@
 //! | history of ModelScope: 500, 503 | `a_history_that_fails…` | `a_history_that_stays_down…` |
 //! | listing: 500, 503 | `a_listing_that_fails…`, `…of_a_dataset…` | `a_listing_that_stays_down…` |
 //! | later page of a listing: 500, 503, broken | `listings::a_second_page_that_fails…` | `listings::a_second_page_that_stays_down…` |
+//! | later pages of a listing lost on the way | | `listings::a_listing_whose_later_pages…` |
 //! | redirect of a download: 500, 503 | `a_redirect_that_fails…` | `a_redirect_that_stays_down…` |
 //! | small file: 500, 503 | `a_small_file_that_fails…` | `a_small_file_that_stays_down…` |
 //! | the proof after the commit: 500, 503 | `a_proof_that_cannot_be_read_for_a_moment…` | `a_proof_that_cannot_be_read_says…` |

@@ -177,7 +177,7 @@ pub fn hf2ms(version: &str, place: &str) -> String {
         r#"[ "$1" != --version ] || {{ echo 'hf2ms {version}'; exit 0; }}
 read -r _message
 printf '{{"jsonrpc":"2.0","id":1,"result":{{"program":"{place}","arguments":"%s","settings":"%s"}}}}\n' "$*" \
-    "${{HF_TOKEN-none}} ${{MODELSCOPE_TOKEN-none}} ${{MODELSCOPE_DOMAIN-none}} ${{MODAL_TOKEN_ID-none}} ${{MODAL_TOKEN_SECRET-none}} ${{HF2MS_PLUGIN_HF_TOKEN-none}}"
+    "${{HF_TOKEN-none}} ${{MODELSCOPE_TOKEN-none}} ${{MODELSCOPE_DOMAIN-none}} ${{MODELSCOPE_ENDPOINT-none}} ${{MODAL_TOKEN_ID-none}} ${{MODAL_TOKEN_SECRET-none}} ${{HF2MS_PLUGIN_HF_TOKEN-none}}"
 "#
     )
 }

@@ -80,19 +80,21 @@ fn settings_of_the_plugin_come_first_and_empty_ones_hide_nothing() {
     for shell in SHELLS {
         let mut desk = Desk::new(shell);
         desk.program("tools/hf2ms", &hf2ms(VERSION, "on PATH"));
-        assert_eq!(desk.becomes()["settings"], "none none none none none none");
+        assert_eq!(desk.becomes()["settings"], "none none none none none none none");
         for name in ["HF_TOKEN", "MODELSCOPE_TOKEN", "MODELSCOPE_DOMAIN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"] {
             desk.set(name, format!("my-{name}"));
             desk.set(&format!("HF2MS_PLUGIN_{name}"), "");
         }
-        let own = "my-HF_TOKEN my-MODELSCOPE_TOKEN my-MODELSCOPE_DOMAIN my-MODAL_TOKEN_ID my-MODAL_TOKEN_SECRET none";
+        // an address that the user set for the program would come before a site
+        desk.set("MODELSCOPE_ENDPOINT", "my-address");
+        let own = "my-HF_TOKEN my-MODELSCOPE_TOKEN my-MODELSCOPE_DOMAIN my-address my-MODAL_TOKEN_ID my-MODAL_TOKEN_SECRET none";
         assert_eq!(desk.becomes()["settings"], own, "{shell:?}");
         desk.set("HF2MS_PLUGIN_HF_TOKEN", "a");
         desk.set("HF2MS_PLUGIN_MODELSCOPE_TOKEN", "b c");
         desk.set("HF2MS_PLUGIN_MODELSCOPE_DOMAIN", "modelscope.ai");
         // half a token of Modal is not completed with another's half
         desk.set("HF2MS_PLUGIN_MODAL_TOKEN_ID", "d");
-        assert_eq!(desk.becomes()["settings"], "a b c modelscope.ai d  none", "{shell:?}");
+        assert_eq!(desk.becomes()["settings"], "a b c modelscope.ai none d  none", "{shell:?}");
     }
 }
 

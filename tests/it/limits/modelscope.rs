@@ -57,6 +57,18 @@ rows! { "ms":
         let url = format!("{}/api/v1/models/alice/bert/repo/files?Revision={}&Recursive=True", bare.ms.endpoint(), repo.head());
         let listing = bare.signed(Probe::get(url)).send().json();
         assert_eq!((listing["Data"]["Files"].as_array().unwrap().len(), repo.files().len()), (3_000, 3_003));
+        {
+            // with what stays there they are too many as well
+            let trip = trip();
+            let (source, copy) = (trip.source(), trip.copy());
+            for number in 0..1_500 {
+                source.file(&format!("many/{number:04}.txt"), "x");
+                copy.file(&format!("many/theirs-{number:04}.txt"), "x");
+            }
+            source.commit();
+            copy.commit();
+            assert!(refused(&trip, 2, &[]).contains("could not list a folder"));
+        }
         let trip = trip();
         for number in 0..3_000 {
             trip.source().file(&format!("many/{number:04}.txt"), "x");

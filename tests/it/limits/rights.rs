@@ -121,6 +121,7 @@ rows! { "hf":
         let trip = scoped(one());
         insta::assert_snapshot!("one_repository", refused(&trip, 3, &[]));
         insta::assert_snapshot!("another_repository", refused(&trip, 3, &["--dest", "alice/gpt"]));
+        insta::assert_snapshot!("one_repository_validated", validated(&trip, 3, "hf:alice/bert"));
         trip.copy();
         plan(&trip);
         validated(&trip, 0, "hf:alice/bert");

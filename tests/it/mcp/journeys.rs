@@ -137,6 +137,31 @@ fn a_plan_and_what_follows_read_as_they_were_looked_at() {
 }
 
 #[test]
+fn an_inventory_comes_in_pages_of_whole_entries() {
+    const COUNT: usize = 40;
+    let world = World::start();
+    for number in 0..COUNT {
+        let name = format!("alice/{}{number:02}", "long-name-".repeat(5));
+        world.hf.repo(RepoKind::Model, &name).file("config.json", "{}").commit("all");
+    }
+    let mut client = Client::start(&world, Era::Stateless);
+    let (mut names, mut pages) = (Vec::new(), 0);
+    while names.len() < COUNT {
+        let page = client.tool("inventory", json!({ "namespace": "hf:alice", "skip": names.len() }));
+        assert_eq!(page["repositories_count"], COUNT);
+        let shown = page["repositories"].as_array().unwrap();
+        assert!(!shown.is_empty(), "{page}");
+        names.extend(shown.iter().map(|one| one["repo"].as_str().unwrap().to_owned()));
+        let more = page["next_step"].as_str().unwrap().starts_with(&format!("Call this again with skip {} for the rest. ", names.len()));
+        assert_eq!(more, names.len() < COUNT, "{page}");
+        pages += 1;
+    }
+    names.sort();
+    names.dedup();
+    assert!(names.len() == COUNT && pages > 1 && !names.iter().any(|name| name.contains('…')), "{pages} pages: {names:?}");
+}
+
+#[test]
 fn a_migration_can_be_read_as_a_resource_with_its_proof() {
     let trip = Trip::stocked(Way::HfToMs);
     for era in ERAS {

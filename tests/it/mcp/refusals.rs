@@ -1,6 +1,7 @@
 //! What a user can do wrong through a tool, and what only a user may allow.
 
 use serde_json::json;
+use standins::faults::{Fault, Rule};
 use standins::huggingface::RepoKind;
 use standins::modelscope;
 
@@ -86,6 +87,15 @@ fn tokens_that_are_missing_or_wrong_are_told_of_with_what_to_do() {
 }
 
 #[test]
+fn a_hub_that_cannot_be_asked_has_not_refused_a_token() {
+    let world = world_with_a_model();
+    world.hf.fault(Rule::route("whoami", Fault::status(404)).always());
+    let told = Client::start(&world, Era::Stateless).tool("validate_tokens", json!({}));
+    assert!(told["summary"].as_str().unwrap().starts_with("hf: could not be asked; ms: alice, "), "{told}");
+    assert_eq!(told["next_step"], "Nothing is known of hf's token: do what the hint says, then call validate_tokens again.");
+}
+
+#[test]
 fn risks_start_nothing_until_each_of_them_is_confirmed() {
     let world = world_with_a_model();
     world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("config.json", "{\"other\":1}").commit("somebody's");
@@ -101,6 +111,34 @@ fn risks_start_nothing_until_each_of_them_is_confirmed() {
     let started = client.tool("migrate", json!({ "plan_id": id, "confirm_risks": ["overwrite"] }));
     let status = client.until_over(started["migration_id"].as_str().unwrap());
     assert_eq!(status["report"]["state"], "verified", "{status}");
+}
+
+#[test]
+fn who_confirmed_one_risk_of_two_is_told_to_confirm_both() {
+    let world = world_with_a_model();
+    world.hf.repo(RepoKind::Model, "alice/bert").regular_file("sub/.git", "x").commit("more");
+    world.ms.repo(modelscope::RepoKind::Model, "alice/bert").file("config.json", "{\"other\":1}").commit("somebody's");
+    let mut client = Client::start(&world, Era::Stateless);
+    let plan = client.tool("plan_migration", json!({ "source": "hf:alice/bert" }));
+    let both = r#"confirm_risks ["overwrite","left_out"]."#;
+    assert!(plan["next_step"].as_str().unwrap().ends_with(both), "{plan}");
+    let answer = client.tool("migrate", json!({ "plan_id": plan["plan_id"], "confirm_risks": ["overwrite"] }));
+    assert_eq!(answer["unconfirmed"].as_array().unwrap().len(), 1, "{answer}");
+    // each call stands by itself
+    assert!(answer["next_step"].as_str().unwrap().ends_with(both), "{answer}");
+    let started = client.tool("migrate", json!({ "plan_id": plan["plan_id"], "confirm_risks": ["overwrite", "left_out"] }));
+    assert_eq!(client.until_over(started["migration_id"].as_str().unwrap())["report"]["state"], "verified");
+}
+
+#[test]
+fn the_command_for_a_person_reads_by_git_where_the_plan_does() {
+    let world = World::start();
+    world.hf.repo(RepoKind::Model, "alice/bert").file("config.json", "{}").commit("all").private();
+    world.ms.repo(modelscope::RepoKind::Model, "alice/bert");
+    let mut client = Client::start(&world, Era::Stateless);
+    let plan = client.tool("plan_migration", json!({ "source": "hf:alice/bert", "use_git": true }));
+    let next = client.tool("migrate", json!({ "plan_id": plan["plan_id"] }))["next_step"].to_string();
+    assert!(next.contains("--repo-type model --use-git --runner local --detach --allow-public"), "{next}");
 }
 
 #[test]
