@@ -160,7 +160,7 @@ fn shortened(line: &str, most: usize) -> String {
         return line.to_owned();
     }
     let short = cut(line, most.saturating_sub(1));
-    if short.matches('"').count() % 2 == 0 { short } else { format!("{short}\"") }
+    if short.matches('"').count().is_multiple_of(2) { short } else { format!("{short}\"") }
 }
 
 /// A risk, with what comes from a repository in quotation marks and cut.

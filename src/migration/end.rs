@@ -80,8 +80,8 @@ async fn close(config: &Config, folder: &Folder) -> Result<()> {
 
 /// Refuses to ask one site of a hub about a migration that was between others.
 pub(super) fn same_sites(config: &Config, job: &Job) -> Result<()> {
-    let each = [Platform::HuggingFace, Platform::ModelScope].into_iter();
-    each.map(|platform| same_site(config, platform, job.endpoints.of(platform)).map_err(|error| error.with("id", &job.id))).collect()
+    let is_same = |platform| same_site(config, platform, job.endpoints.of(platform)).map_err(|error| error.with("id", &job.id));
+    [Platform::HuggingFace, Platform::ModelScope].into_iter().try_for_each(is_same)
 }
 
 /// Refuses to ask one site of a hub about what lies at another.
