@@ -187,13 +187,17 @@ impl Conductor<'_> {
         check_protocol(self.job)?;
         let mut migrate = Box::pin(async {
             self.take_over().await?;
-            self.migrate().await?;
-            Ok(End::Done)
+            // from here on the destination's workers are this migration's, those too that a conductor before this one left
+            let outcome = self.migrate().await;
+            if outcome.is_err() {
+                self.end_workers().await;
+            }
+            outcome.map(|()| End::Done)
         });
         let progress = self.events.tell(&self.meter);
         tokio::pin!(progress);
         let stop = tokio::select! {
-            outcome = &mut migrate => return self.ended(outcome).await,
+            outcome = &mut migrate => return outcome,
             () = &mut progress => Stop::Cancelled,
             () = cancel.cancelled() => Stop::Cancelled,
             () = passed(self.job.max_seconds) => Stop::TimeOver,
@@ -209,7 +213,7 @@ impl Conductor<'_> {
         };
         tokio::select! {
             biased;
-            outcome = &mut migrate, if *self.committing.borrow() => return self.ended(outcome).await,
+            outcome = &mut migrate, if *self.committing.borrow() => return outcome,
             () = &mut progress => {}
             _ = committing.wait_for(|committing| !committing) => {}
             () = patience => {}
@@ -231,19 +235,6 @@ impl Conductor<'_> {
             Stop::TimeOver => time_over(destination, repo, traces, "the time", landed).await,
             Stop::ContainerOver => time_over(destination, repo, traces, "the container's time", landed).await,
         })
-    }
-
-    /// What it came to. Where that is nothing good no worker runs any more, nor one that a conductor before this one left.
-    async fn ended(&self, outcome: Result<End>) -> Result<End> {
-        if outcome.is_err() {
-            if self.job.before.conductors > 0
-                && let Err(error) = self.cloud().await
-            {
-                self.events.warn(format!("workers may still run: {error}"));
-            }
-            self.end_workers().await;
-        }
-        outcome
     }
 
     /// Plans and does it; again when the destination changed in between.

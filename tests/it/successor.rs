@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use serde_json::Value;
-use standins::faults::Rule;
+use standins::faults::{Fault, Rule};
 use standins::modal::SandboxHandle;
 use standins::modal::misfortunes::{status, status_after_work};
 use tonic::Code;
@@ -201,6 +201,23 @@ fn one_that_gets_nowhere_is_not_succeeded() {
     let report = cloud.trip.migrate(&["--workers", "3"]).exits(1).json();
     assert!(report["error"]["message"].as_str().unwrap().starts_with("the container's time is over; "), "{report}");
     assert_eq!(conductors(&cloud).len(), 1, "another one would begin with the same files and get no further");
+    cloud.trip.slow_uploads(0);
+    crate::kill::settle(&cloud.trip);
+}
+
+#[test]
+fn a_successor_that_fails_before_it_carries_leaves_no_worker() {
+    let cloud = short_lived(Way::HfToMs);
+    cloud.trip.slow_uploads(MIB);
+    let id = cloud.trip.migrate(&["--workers", "3", "--detach"]).exits(0).json()["id"].as_str().unwrap().to_owned();
+    wait_until("all run", || cloud.modal.sandboxes().iter().filter(|sandbox| sandbox.process().is_some()).count() == 4);
+    // the first one has read the source by now
+    wait_until("something arrives", || cloud.trip.destination_journal().bytes_uploaded() > 0);
+    cloud.trip.source_fault(Rule::route("repo.info", Fault::status(401)).always());
+    let report = cloud.trip.world.run(&["status", &id, "--follow", "--json"]).exits(1).json();
+    assert_eq!((&report["state"], &report["error"]["kind"]), (&"failed".into(), &"not_found".into()), "{report}");
+    assert_eq!(conductors(&cloud).len(), 2);
+    cloud.assert_empty();
     cloud.trip.slow_uploads(0);
     crate::kill::settle(&cloud.trip);
 }
